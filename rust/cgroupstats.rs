@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `CGROUPSTATS_CMD_GET`: the tasks of a control group, counted by state.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    cgroup::CgroupStats,
+    genetlink::{
+        attribute_size,
+        Attributes,
+        Command,
+        Permission,
+        Policy,
+        Request, //
+    },
+    uapi::*,
+    Taskstats, //
+};
+use kernel::{
+    fs::LocalFile,
+    prelude::*, //
+};
+
+/// `CGROUPSTATS_CMD_GET`.
+pub(crate) struct Get;
+
+impl Command<Taskstats> for Get {
+    const CMD: u8 = CGROUPSTATS_CMD_GET as u8;
+    const PERMISSION: Permission = Permission::Any;
+    const POLICY: &'static [Policy] = &[
+        Policy::UNSPEC,
+        Policy::U32, // CGROUPSTATS_CMD_ATTR_FD
+    ];
+
+    /// Mirrors `cgroupstats_user_cmd()`.
+    fn doit(_taskstats: &Taskstats, request: Request<'_>) -> Result {
+        let fd = request.attribute(CGROUPSTATS_CMD_ATTR_FD).ok_or(EINVAL)?;
+        let file = LocalFile::fget(fd.u32()?)?;
+        let stats = CgroupStats::of(&file)?;
+
+        let size = attribute_size(size_of::<CgroupStats>());
+        let mut reply = request.reply(CGROUPSTATS_CMD_NEW as u8, size)?;
+        reply.put(CGROUPSTATS_TYPE_CGROUP_STATS, stats.as_bytes())?;
+        reply.send()
+    }
+}

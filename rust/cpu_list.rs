@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sets of CPUs as user space names them.
+//!
+//! C header: [`include/linux/cpumask.h`](srctree/include/linux/cpumask.h)
+
+use kernel::{
+    bindings,
+    cpu::{
+        nr_cpu_ids,
+        CpuId, //
+    },
+    cpumask::{
+        Cpumask,
+        CpumaskVar, //
+    },
+    error::to_result,
+    prelude::*, //
+};
+
+fn possible_mask() -> &'static Cpumask {
+    // SAFETY: The mask of possible CPUs lives for ever and does not change after boot.
+    unsafe { Cpumask::from_raw(&raw const bindings::__cpu_possible_mask) }
+}
+
+/// Tells whether `cpu` is a possible one.
+#[inline]
+pub(crate) fn is_possible(cpu: CpuId) -> bool {
+    possible_mask().test(cpu)
+}
+
+/// Returns the possible CPUs. Mirrors `for_each_possible_cpu()`.
+pub(crate) fn possible_cpus() -> impl Iterator<Item = CpuId> {
+    cpus(possible_mask())
+}
+
+/// Returns the CPUs of `mask`. Mirrors `for_each_cpu()`.
+fn cpus(mask: &Cpumask) -> impl Iterator<Item = CpuId> + '_ {
+    (0..nr_cpu_ids())
+        .filter_map(CpuId::from_u32)
+        .filter(|cpu| mask.test(*cpu))
+}
+
+/// A set of possible CPUs.
+///
+/// # Invariants
+///
+/// All CPUs of the mask are possible ones.
+pub(crate) struct CpuList(CpumaskVar);
+
+impl CpuList {
+    /// The most bytes that a list may have, more than the longest sensible one.
+    ///
+    /// Mirrors `TASKSTATS_CPUMASK_MAXLEN`.
+    // CAST: `usize` is at least 32 bits wide.
+    const MAX_LEN: usize = 100 + 6 * bindings::NR_CPUS as usize;
+
+    /// Reads a list as in `0-2,5`, which may end in a newline or a NUL. Mirrors `parse()` of
+    /// `kernel/taskstats.c`, and the check of `add_del_listener()`.
+    ///
+    /// [`E2BIG`] for a list that is too long, [`EINVAL`] for an empty one and for one that has a CPU
+    /// which is not possible, [`ENOMEM`], or what the kernel's parser (`bitmap_parselist()`) says.
+    pub(crate) fn parse(list: &[u8]) -> Result<Self> {
+        if list.len() > Self::MAX_LEN {
+            return Err(E2BIG);
+        }
+        if list.is_empty() {
+            return Err(EINVAL);
+        }
+
+        // The parser wants a string: whatever is there, a NUL follows.
+        let mut string = KVec::with_capacity(list.len() + 1, GFP_KERNEL)?;
+        string.extend_from_slice(list, GFP_KERNEL)?;
+        string.push(0, GFP_KERNEL)?;
+
+        let mask = CpumaskVar::new_zero(GFP_KERNEL)?;
+        // SAFETY: `string` is terminated, and `mask` a valid CPU mask.
+        to_result(unsafe { bindings::cpulist_parse(string.as_ptr().cast(), mask.as_raw()) })?;
+
+        // SAFETY: Both are valid CPU masks.
+        if !unsafe { bindings::cpumask_subset(mask.as_raw(), possible_mask().as_raw()) } {
+            return Err(EINVAL);
+        }
+        // INVARIANT: Checked above.
+        Ok(Self(mask))
+    }
+
+    /// Returns the CPUs of the set, in ascending order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = CpuId> + '_ {
+        cpus(&self.0)
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The exit of a task: what it leaves to its process, and the record that its CPU's listeners get.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    aggregate::{
+        self,
+        Subject, //
+    },
+    genetlink::{
+        Family,
+        Message,
+        Packet, //
+    },
+    listeners::CpuListeners,
+    namespace::Namespaces,
+    provider::ExitHook,
+    record::{
+        self,
+        Record, //
+    },
+    sighand::{
+        alloc_left_by_exited,
+        SighandGuard, //
+    },
+    task::TaskExt,
+    uapi::TASKSTATS_CMD_NEW,
+    Taskstats, //
+};
+use kernel::{
+    prelude::*,
+    task::Task, //
+};
+
+impl ExitHook for Taskstats {
+    /// Mirrors `taskstats_exit()`.
+    fn exit(family: &Family<Self>, task: &Task, group_dead: bool) {
+        let several_threads = alloc_left_by_exited(task);
+        if several_threads {
+            leave_to_process(task);
+        }
+
+        let listeners = family.data().listeners.this_cpu();
+        if listeners.is_empty() {
+            return;
+        }
+        // Nobody waits for an answer: without memory there is no record, as in C.
+        if let Ok(packet) = packet(family, listeners, task, several_threads, group_dead) {
+            listeners.send(packet);
+        }
+    }
+}
+
+/// Adds what was counted of `task` to what the threads before it left. Mirrors `fill_tgid_exit()`.
+fn leave_to_process(task: &Task) {
+    if let Some(mut process) = SighandGuard::lock(task) {
+        if let Some(left) = process.left_by_exited() {
+            left.add_thread(task, record::now());
+        }
+    }
+}
+
+/// Makes the message: the record of the task and, where the last of several threads goes, that of
+/// the process, both as seen from the initial namespaces.
+fn packet(
+    family: &Family<Taskstats>,
+    listeners: &CpuListeners,
+    task: &Task,
+    several_threads: bool,
+    group_dead: bool,
+) -> Result<Packet> {
+    let namespaces = Namespaces::init();
+    // The room is C's, so that a listener's buffer holds as many messages.
+    let size = if several_threads {
+        2 * aggregate::SIZE
+    } else {
+        aggregate::SIZE
+    };
+    let sequence = listeners.next_sequence();
+    let mut message = Message::new(family, 0, sequence, TASKSTATS_CMD_NEW as u8, size)?;
+
+    let mut record = Record::zeroed();
+    record.fill(task, namespaces);
+    if group_dead {
+        record.set_last_of_group();
+    }
+    let pid = task.pid_nr_ns(namespaces.pid) as u32;
+    aggregate::put(&mut message, Subject::Task(pid), &record)?;
+
+    if several_threads && group_dead {
+        if let Some(left) = SighandGuard::lock(task)
+            .as_mut()
+            .and_then(|p| p.left_by_exited())
+        {
+            record.clone_from(left);
+        }
+        record.set_version();
+        let tgid = task.tgid_nr_ns(Some(namespaces.pid)) as u32;
+        aggregate::put(&mut message, Subject::Process(tgid), &record)?;
+    }
+    Ok(message.end())
+}

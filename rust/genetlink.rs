@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Generic netlink families that answer requests.
+//!
+//! The kernel crate's `kernel::net::netlink` sends multicast messages; what it lacks is here until
+//! it has it: operations with their policies, requests, replies, nested attributes and unicast.
+//! Nothing in this module knows what is sent, so that it can move to the kernel crate as it stands.
+//!
+//! Not supported: dumps, multicast groups, per-socket private data, split operations.
+//!
+//! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
+
+mod attribute;
+mod family;
+mod message;
+mod operation;
+mod request;
+
+pub(crate) use self::{
+    attribute::{
+        Attribute,
+        Policy, //
+    },
+    family::{
+        Family,
+        Operations, //
+    },
+    message::{
+        attribute_size,
+        Attributes,
+        Message,
+        Packet, //
+    },
+    operation::{
+        Command,
+        Operation,
+        Permission, //
+    },
+    request::Request, //
+};

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A generic netlink family and the data that its commands work on.
+
+use super::Operation;
+use kernel::{
+    bindings,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// What a family answers.
+pub(crate) trait Operations: Send + Sync + Sized + 'static {
+    /// The family's name, NUL-terminated.
+    const NAME: &'static [u8];
+
+    /// The family's version, which is in the header of each message that it sends.
+    const VERSION: u32;
+
+    /// The first command whose requests have their headers checked strictly.
+    const RESV_START_OP: u8;
+
+    /// The family's commands.
+    const OPS: &'static [Operation<Self>];
+}
+
+/// A generic netlink family with the data that its commands work on.
+///
+/// It is usable from every network namespace, has no header of its own, and its commands run one at
+/// a time under generic netlink's lock. This type does not register it: who does so must take it
+/// down again before it is dropped.
+///
+/// # Invariants
+///
+/// `raw` is a `genl_family` that is ready to be registered, whose operations are those of `T`.
+#[pin_data]
+pub(crate) struct Family<T: Operations> {
+    #[pin]
+    raw: Opaque<bindings::genl_family>,
+    data: T,
+}
+
+// SAFETY: The C struct may be used from any thread, and `T` is `Send`.
+unsafe impl<T: Operations> Send for Family<T> {}
+
+// SAFETY: The C struct is changed by the generic netlink core alone, under its locks; `T` is `Sync`.
+unsafe impl<T: Operations> Sync for Family<T> {}
+
+impl<T: Operations> Family<T> {
+    /// Makes a family of `module` around `data`.
+    pub(crate) fn new(
+        module: &'static ThisModule,
+        data: impl Init<T, Error>,
+    ) -> impl PinInit<Self, Error> {
+        let module = module.as_ptr();
+
+        try_pin_init!(Self {
+            data <- data,
+            // INVARIANT: The name is NUL-terminated, checked when compiling, and `OPS` and the
+            // policies it points to are static.
+            raw <- Opaque::new(const { Self::raw() }).chain(move |raw| {
+                // SAFETY: `raw` is being initialized, so nobody else has access to it.
+                unsafe { (*raw.get()).module = module };
+                Ok(())
+            }),
+        })
+    }
+
+    const fn raw() -> bindings::genl_family {
+        let mut family: bindings::genl_family = pin_init::zeroed();
+        let mut i = 0;
+
+        assert!(CStr::from_bytes_with_nul(T::NAME).is_ok());
+        assert!(T::NAME.len() <= family.name.len());
+        while i < T::NAME.len() {
+            // CAST: `c_char` is a byte.
+            family.name[i] = T::NAME[i] as c_char;
+            i += 1;
+        }
+        family.version = T::VERSION;
+        family.resv_start_op = T::RESV_START_OP;
+        // CAST: `Operation` is a transparent wrapper of `genl_ops`.
+        family.ops = T::OPS.as_ptr().cast();
+        assert!(T::OPS.len() <= u8::MAX as usize);
+        // CAST: Checked above.
+        family.n_ops = T::OPS.len() as u8;
+        family
+    }
+
+    /// Returns the C struct.
+    #[inline]
+    pub(crate) fn as_raw(&self) -> *mut bindings::genl_family {
+        self.raw.get()
+    }
+
+    /// Returns the family that contains `raw`.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must be the C struct of a `Family<T>` that lives during `'a`.
+    #[inline]
+    pub(super) unsafe fn from_raw<'a>(raw: *const bindings::genl_family) -> &'a Self {
+        // CAST: `Opaque` is a transparent wrapper.
+        let raw = raw.cast::<Opaque<bindings::genl_family>>();
+        // SAFETY: By the safety requirements, `raw` is the field of a `Family<T>` that lives.
+        unsafe { &*kernel::container_of!(raw, Self, raw) }
+    }
+
+    /// Returns the data that the commands work on.
+    #[inline]
+    pub(crate) fn data(&self) -> &T {
+        &self.data
+    }
+}

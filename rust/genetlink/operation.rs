@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The commands of a family and what each of them asks of its caller.
+
+use super::{
+    family::Operations,
+    request::Request,
+    Family,
+    Policy, //
+};
+use kernel::{
+    bindings,
+    error::from_result,
+    prelude::*, //
+};
+
+use core::marker::PhantomData;
+
+/// Who may give a command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Permission {
+    /// Everybody.
+    Any,
+    /// Who has `CAP_NET_ADMIN` in the initial user namespace; [`EPERM`] for all others.
+    NetAdmin,
+}
+
+/// A command of the family of `T`.
+pub(crate) trait Command<T: Operations> {
+    /// The command's number.
+    const CMD: u8;
+
+    /// The policies of its attributes, indexed by attribute type. An attribute of a type that is
+    /// not in the table is ignored.
+    const POLICY: &'static [Policy];
+
+    /// Who may give it.
+    const PERMISSION: Permission;
+
+    /// Answers one request. An error goes to the caller as its errno.
+    fn doit(data: &T, request: Request<'_>) -> Result;
+}
+
+/// An entry of a family's table of commands.
+#[repr(transparent)]
+pub(crate) struct Operation<T> {
+    // Never changed, hence no `Opaque`.
+    pub(super) raw: bindings::genl_ops,
+    _family: PhantomData<fn(&T)>,
+}
+
+impl<T: Operations> Operation<T> {
+    /// Makes the entry of command `C`, with attributes checked as before strict validation came up.
+    pub(crate) const fn new<C: Command<T>>() -> Self {
+        assert!(!C::POLICY.is_empty());
+
+        let mut raw: bindings::genl_ops = pin_init::zeroed();
+        raw.cmd = C::CMD;
+        raw.doit = Some(Self::doit::<C>);
+        // CAST: `Policy` is a transparent wrapper of `nla_policy`.
+        raw.policy = C::POLICY.as_ptr().cast();
+        // CAST: Attribute types are 14 bits wide.
+        raw.maxattr = (C::POLICY.len() - 1) as c_uint;
+        // CAST: The flags fit a byte.
+        raw.validate = (bindings::genl_validate_flags_GENL_DONT_VALIDATE_STRICT
+            | bindings::genl_validate_flags_GENL_DONT_VALIDATE_DUMP) as u8;
+        raw.flags = match C::PERMISSION {
+            Permission::Any => 0,
+            // CAST: The flags fit a byte.
+            Permission::NetAdmin => bindings::GENL_ADMIN_PERM as u8,
+        };
+        Self {
+            raw,
+            _family: PhantomData,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the generic netlink core alone, as the `doit` of command `C` of a family
+    /// that is a [`Family<T>`].
+    unsafe extern "C" fn doit<C: Command<T>>(
+        _skb: *mut bindings::sk_buff,
+        info: *mut bindings::genl_info,
+    ) -> c_int {
+        // SAFETY: The core passes a valid `info` with the family that this operation belongs to,
+        // which by the safety requirements is the one of a `Family<T>`; it keeps it registered
+        // during the call.
+        let family = unsafe { Family::<T>::from_raw((*info).family) };
+
+        // SAFETY: `info` and the message it points to are valid during the call, and `attrs` has an
+        // entry for each attribute type up to `maxattr`, that is, as many as the policy has.
+        let request = unsafe { Request::from_raw(info, C::POLICY.len()) };
+
+        from_result(|| C::doit(family.data(), request).map(|()| 0))
+    }
+}

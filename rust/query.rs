@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `TASKSTATS_CMD_GET`: the record of a task or a process, and registration of listeners.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    aggregate::{
+        self,
+        Subject, //
+    },
+    cpu_list::CpuList,
+    genetlink::{
+        Command,
+        Permission,
+        Policy,
+        Request, //
+    },
+    namespace::Namespaces,
+    record::{
+        self,
+        Record, //
+    },
+    sighand::SighandGuard,
+    task,
+    task::TaskExt,
+    uapi::*,
+    Taskstats, //
+};
+use kernel::{
+    current,
+    prelude::*,
+    sync::rcu,
+    task::Pid, //
+};
+
+/// `TASKSTATS_CMD_GET`.
+pub(crate) struct Get;
+
+impl Command<Taskstats> for Get {
+    const CMD: u8 = TASKSTATS_CMD_GET as u8;
+    const PERMISSION: Permission = Permission::NetAdmin;
+    const POLICY: &'static [Policy] = &[
+        Policy::UNSPEC,
+        Policy::U32,    // TASKSTATS_CMD_ATTR_PID
+        Policy::U32,    // TASKSTATS_CMD_ATTR_TGID
+        Policy::STRING, // TASKSTATS_CMD_ATTR_REGISTER_CPUMASK
+        Policy::STRING, // TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK
+    ];
+
+    /// Does what the first of the attributes asks for, in the order below. Mirrors
+    /// `taskstats_user_cmd()`.
+    fn doit(taskstats: &Taskstats, request: Request<'_>) -> Result {
+        if let Some(cpus) = request.attribute(TASKSTATS_CMD_ATTR_REGISTER_CPUMASK) {
+            let cpus = cpus_to_listen_on(cpus.payload())?;
+            taskstats.listeners.register(request.portid(), &cpus)
+        } else if let Some(cpus) = request.attribute(TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK) {
+            let cpus = cpus_to_listen_on(cpus.payload())?;
+            taskstats.listeners.deregister(request.portid(), &cpus);
+            Ok(())
+        } else if let Some(pid) = request.attribute(TASKSTATS_CMD_ATTR_PID) {
+            let pid = pid.u32()?;
+            answer(request, Subject::Task(pid), &record_of_task(pid)?)
+        } else if let Some(tgid) = request.attribute(TASKSTATS_CMD_ATTR_TGID) {
+            let tgid = tgid.u32()?;
+            answer(request, Subject::Process(tgid), &record_of_process(tgid)?)
+        } else {
+            Err(EINVAL)
+        }
+    }
+}
+
+/// Reads the CPUs of a registration. Exit records show all tasks with their ids in the initial
+/// namespaces, so [`EINVAL`] for callers in others. Mirrors the checks of `add_del_listener()`.
+fn cpus_to_listen_on(list: &[u8]) -> Result<CpuList> {
+    let cpus = CpuList::parse(list)?;
+
+    if !Namespaces::current(current!())?.are_init() {
+        return Err(EINVAL);
+    }
+    Ok(cpus)
+}
+
+fn answer(request: Request<'_>, subject: Subject, record: &Record) -> Result {
+    let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, aggregate::SIZE)?;
+
+    aggregate::put(&mut reply, subject, record)?;
+    reply.send()
+}
+
+/// Mirrors `fill_stats_for_pid()`.
+fn record_of_task(pid: u32) -> Result<Record> {
+    let task = task::find_get_by_vpid(pid as Pid).ok_or(ESRCH)?;
+    let mut record = Record::zeroed();
+
+    record.fill(&task, Namespaces::current(current!())?);
+    Ok(record)
+}
+
+/// Sums up the threads that live, and what those left that have exited. A leader that has exited
+/// before its threads is among the latter. Mirrors `fill_stats_for_tgid()`.
+fn record_of_process(tgid: u32) -> Result<Record> {
+    let rcu = rcu::read_lock();
+    let task = task::find_by_vpid(tgid as Pid, &rcu).ok_or(ESRCH)?;
+    let mut process = SighandGuard::lock(task).ok_or(ESRCH)?;
+
+    let mut record = match process.left_by_exited() {
+        Some(left) => left.clone(),
+        None => Record::zeroed(),
+    };
+    let now = record::now();
+    for thread in process.threads().filter(|thread| !thread.has_exit_state()) {
+        record.add_thread(thread, now);
+    }
+    record.set_version();
+    Ok(record)
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A process as its threads share it: the lock, the threads, and what those left that have exited.
+//!
+//! C header: [`include/linux/sched/signal.h`](srctree/include/linux/sched/signal.h)
+
+use crate::record::Record;
+use kernel::{
+    bindings,
+    prelude::*,
+    sync::atomic::{
+        atomic_load,
+        atomic_store,
+        Acquire,
+        Release, //
+    },
+    task::Task,
+    types::NotThreadSafe, //
+};
+
+use core::marker::PhantomData;
+
+/// The lock of a process, held. No thread comes or goes, and interrupts are off.
+///
+/// # Invariants
+///
+/// The sighand lock of `task`'s process is held; `flags` is the interrupt state from before.
+#[must_use = "the lock is released immediately when the guard is unused"]
+pub(crate) struct SighandGuard<'a> {
+    task: &'a Task,
+    flags: c_ulong,
+    _not_send: NotThreadSafe,
+}
+
+impl<'a> SighandGuard<'a> {
+    /// Takes the lock, or returns `None` if the task has been released. Mirrors
+    /// `lock_task_sighand()`.
+    #[inline]
+    pub(crate) fn lock(task: &'a Task) -> Option<Self> {
+        let mut flags = 0;
+
+        // SAFETY: The task is valid.
+        if unsafe { bindings::lock_task_sighand(task.as_ptr(), &mut flags) }.is_null() {
+            return None;
+        }
+        // INVARIANT: Taken above.
+        Some(Self {
+            task,
+            flags,
+            _not_send: NotThreadSafe,
+        })
+    }
+
+    #[inline]
+    fn signal(&self) -> *mut bindings::signal_struct {
+        // SAFETY: The task is valid; the field is set when it is made and stays.
+        unsafe { (*self.task.as_ptr()).signal }
+    }
+
+    /// Returns what the threads left that have exited, if there is a place for it.
+    #[inline]
+    pub(crate) fn left_by_exited(&mut self) -> Option<&mut Record> {
+        // SAFETY: A task whose process is locked has not been released, so its `signal` is valid.
+        // CAST: A record is the bytes of a `struct taskstats`.
+        let stats = unsafe { (*self.signal()).stats }.cast::<Record>();
+        // SAFETY: The place is null, or allocated for a `struct taskstats`, all of whose bytes were
+        // written, and freed with `signal`. All who write to it hold the lock, as we do.
+        unsafe { stats.as_mut() }
+    }
+
+    /// Returns the process's threads, among them a leader that has exited. Mirrors
+    /// `for_each_thread()`.
+    #[inline]
+    pub(crate) fn threads(&self) -> Threads<'_> {
+        let signal = self.signal();
+        // SAFETY: As in `left_by_exited()`.
+        let head = unsafe { &raw const (*signal).thread_head };
+
+        // INVARIANT: The lock is borrowed, and so held, and the list's first entry follows its head.
+        Threads {
+            head,
+            // SAFETY: The list's head is valid.
+            next: unsafe { (*head).next },
+            _lock: PhantomData,
+        }
+    }
+}
+
+impl Drop for SighandGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, the lock is held, and `flags` is what it wants back.
+        unsafe { bindings::unlock_task_sighand(self.task.as_ptr(), &mut self.flags) };
+    }
+}
+
+/// The threads of a process.
+///
+/// # Invariants
+///
+/// The process is locked during `'a`; `next` is an entry of the list with the head `head`, or the
+/// head itself.
+pub(crate) struct Threads<'a> {
+    head: *const bindings::list_head,
+    next: *mut bindings::list_head,
+    _lock: PhantomData<&'a Task>,
+}
+
+impl<'a> Iterator for Threads<'a> {
+    type Item = &'a Task;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a Task> {
+        if core::ptr::eq(self.next, self.head) {
+            return None;
+        }
+        // SAFETY: By the type invariants, this is an entry of the list, and each entry is a task's
+        // `thread_node`.
+        let task = unsafe { kernel::container_of!(self.next, bindings::task_struct, thread_node) };
+        // INVARIANT: The list does not change while the process is locked.
+        // SAFETY: By the type invariants, this is an entry of the list.
+        self.next = unsafe { (*self.next).next };
+        // SAFETY: A task that is in the list has not been released, and is not while the process is
+        // locked. CAST: `Task` is a transparent wrapper.
+        Some(unsafe { &*task.cast::<Task>() })
+    }
+}
+
+/// Makes the place for what threads leave, if `task` is one of several threads and there is none
+/// yet; tells whether there is one now. Mirrors `taskstats_tgid_alloc()`.
+///
+/// Without memory there is no place, and what the thread leaves is lost, as in C.
+pub(crate) fn alloc_left_by_exited(task: &Task) -> bool {
+    // SAFETY: The task is valid; `signal` is set when it is made and stays.
+    let signal = unsafe { (*task.as_ptr()).signal };
+    // SAFETY: The task is alive or has not been released: what calls this is the task itself, on
+    // its way out. So `signal` is valid.
+    let place = unsafe { &raw mut (*signal).stats };
+
+    // SAFETY: `place` is valid and aligned; it is written to by an atomic store. This pairs with
+    // the release below, and with C's.
+    if !unsafe { atomic_load(place, Acquire) }.is_null() {
+        return true;
+    }
+    // SAFETY: The task is valid. The list of threads is read without a lock as C does: a task that
+    // is alone stays alone, as nobody else can make it a thread.
+    if unsafe { bindings::thread_group_empty(task.as_ptr()) } != 0 {
+        return false;
+    }
+
+    // SAFETY: The cache is valid from boot on.
+    let new = unsafe {
+        bindings::kmem_cache_alloc_noprof(
+            bindings::taskstats_cache,
+            bindings::GFP_KERNEL | bindings::__GFP_ZERO,
+        )
+    };
+    let Some(guard) = SighandGuard::lock(task) else {
+        // SAFETY: `new` is null or from this cache, and nobody else has it.
+        unsafe { free(new) };
+        return false;
+    };
+    // SAFETY: `place` is valid, and all who write to it hold the lock, as we do.
+    let old = unsafe { *place };
+    if old.is_null() {
+        // SAFETY: `place` is valid and aligned. This pairs with the acquire above: who sees the
+        // place sees it zeroed.
+        unsafe { atomic_store(place, new.cast(), Release) };
+        return !new.is_null();
+    }
+    drop(guard);
+
+    // SAFETY: `new` is null or from this cache, and nobody else has it.
+    unsafe { free(new) };
+    true
+}
+
+/// # Safety
+///
+/// `stats` must be null, or come from `taskstats_cache` and not be used any more.
+unsafe fn free(stats: *mut c_void) {
+    if !stats.is_null() {
+        // SAFETY: By the safety requirements of this function.
+        unsafe { bindings::kmem_cache_free(bindings::taskstats_cache, stats) };
+    }
+}
