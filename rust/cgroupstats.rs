@@ -12,7 +12,8 @@ use crate::{
         Command,
         Permission,
         Policy,
-        Request, //
+        Request,
+        Room, //
     },
     uapi::*,
     Taskstats, //
@@ -39,8 +40,11 @@ impl Command<Taskstats> for Get {
         let file = LocalFile::fget(fd.u32()?)?;
         let stats = CgroupStats::of(&file)?;
 
-        let size = attribute_size(size_of::<CgroupStats>());
-        let mut reply = request.reply(CGROUPSTATS_CMD_NEW as u8, size)?;
+        let room = Room {
+            size: attribute_size(size_of::<CgroupStats>()),
+            headroom: 0,
+        };
+        let mut reply = request.reply(CGROUPSTATS_CMD_NEW as u8, room)?;
         reply.put(CGROUPSTATS_TYPE_CGROUP_STATS, stats.as_bytes())?;
         reply.send()
     }

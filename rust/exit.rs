@@ -17,10 +17,7 @@ use crate::{
     listeners::CpuListeners,
     namespace::Namespaces,
     provider::ExitHook,
-    record::{
-        self,
-        Record, //
-    },
+    record,
     sighand::{
         alloc_left_by_exited,
         SighandGuard, //
@@ -73,32 +70,30 @@ fn packet(
 ) -> Result<Packet> {
     let namespaces = Namespaces::init();
     // The room is C's, so that a listener's buffer holds as many messages.
-    let size = if several_threads {
-        2 * aggregate::SIZE
-    } else {
-        aggregate::SIZE
-    };
+    let room = aggregate::room(if several_threads { 2 } else { 1 });
     let sequence = listeners.next_sequence();
-    let mut message = Message::new(family, 0, sequence, TASKSTATS_CMD_NEW as u8, size)?;
+    let mut message = Message::new(family, 0, sequence, TASKSTATS_CMD_NEW as u8, room)?;
 
-    let mut record = Record::zeroed();
-    record.fill(task, namespaces);
-    if group_dead {
-        record.set_last_of_group();
-    }
     let pid = task.pid_nr_ns(namespaces.pid) as u32;
-    aggregate::put(&mut message, Subject::Task(pid), &record)?;
+    aggregate::put(&mut message, Subject::Task(pid), |record| {
+        record.fill(task, namespaces);
+        if group_dead {
+            record.set_last_of_group();
+        }
+        Ok(())
+    })?;
 
     if several_threads && group_dead {
-        if let Some(left) = SighandGuard::lock(task)
-            .as_mut()
-            .and_then(|p| p.left_by_exited())
-        {
-            record.clone_from(left);
-        }
-        record.set_version();
         let tgid = task.tgid_nr_ns(Some(namespaces.pid)) as u32;
-        aggregate::put(&mut message, Subject::Process(tgid), &record)?;
+        aggregate::put(&mut message, Subject::Process(tgid), |record| {
+            if let Some(mut process) = SighandGuard::lock(task) {
+                if let Some(left) = process.left_by_exited() {
+                    record.clone_from(left);
+                }
+            }
+            record.set_version();
+            Ok(())
+        })?;
     }
     Ok(message.end())
 }

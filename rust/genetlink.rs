@@ -29,7 +29,9 @@ pub(crate) use self::{
         attribute_size,
         Attributes,
         Message,
-        Packet, //
+        Packet,
+        Room,
+        HEADERS, //
     },
     operation::{
         Command,

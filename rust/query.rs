@@ -59,11 +59,9 @@ impl Command<Taskstats> for Get {
             taskstats.listeners.deregister(request.portid(), &cpus);
             Ok(())
         } else if let Some(pid) = request.attribute(TASKSTATS_CMD_ATTR_PID) {
-            let pid = pid.u32()?;
-            answer(request, Subject::Task(pid), &record_of_task(pid)?)
+            answer_task(request, pid.u32()?)
         } else if let Some(tgid) = request.attribute(TASKSTATS_CMD_ATTR_TGID) {
-            let tgid = tgid.u32()?;
-            answer(request, Subject::Process(tgid), &record_of_process(tgid)?)
+            answer_process(request, tgid.u32()?)
         } else {
             Err(EINVAL)
         }
@@ -81,37 +79,42 @@ fn cpus_to_listen_on(list: &[u8]) -> Result<CpuList> {
     Ok(cpus)
 }
 
-fn answer(request: Request<'_>, subject: Subject, record: &Record) -> Result {
-    let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, aggregate::SIZE)?;
+/// Mirrors `cmd_attr_pid()` and `fill_stats_for_pid()`.
+fn answer_task(request: Request<'_>, pid: u32) -> Result {
+    let task = task::find_get_by_vpid(pid as Pid).ok_or(ESRCH)?;
+    let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, aggregate::room(1))?;
 
-    aggregate::put(&mut reply, subject, record)?;
+    aggregate::put(&mut reply, Subject::Task(pid), |record| {
+        record.fill(&task, Namespaces::current(current!())?);
+        Ok(())
+    })?;
     reply.send()
 }
 
-/// Mirrors `fill_stats_for_pid()`.
-fn record_of_task(pid: u32) -> Result<Record> {
-    let task = task::find_get_by_vpid(pid as Pid).ok_or(ESRCH)?;
-    let mut record = Record::zeroed();
+/// Mirrors `cmd_attr_tgid()`.
+fn answer_process(request: Request<'_>, tgid: u32) -> Result {
+    let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, aggregate::room(1))?;
 
-    record.fill(&task, Namespaces::current(current!())?);
-    Ok(record)
+    aggregate::put(&mut reply, Subject::Process(tgid), |record| {
+        sum_up_process(record, tgid)
+    })?;
+    reply.send()
 }
 
 /// Sums up the threads that live, and what those left that have exited. A leader that has exited
 /// before its threads is among the latter. Mirrors `fill_stats_for_tgid()`.
-fn record_of_process(tgid: u32) -> Result<Record> {
+fn sum_up_process(record: &mut Record, tgid: u32) -> Result {
     let rcu = rcu::read_lock();
     let task = task::find_by_vpid(tgid as Pid, &rcu).ok_or(ESRCH)?;
     let mut process = SighandGuard::lock(task).ok_or(ESRCH)?;
 
-    let mut record = match process.left_by_exited() {
-        Some(left) => left.clone(),
-        None => Record::zeroed(),
-    };
+    if let Some(left) = process.left_by_exited() {
+        record.clone_from(left);
+    }
     let now = record::now();
     for thread in process.threads().filter(|thread| !thread.has_exit_state()) {
         record.add_thread(thread, now);
     }
     record.set_version();
-    Ok(record)
+    Ok(())
 }

@@ -22,13 +22,15 @@ use kernel::{
     task::Task, //
 };
 
+use zerocopy_derive::KnownLayout;
+
 const NSEC_PER_USEC: u64 = 1000;
 
 /// The bytes of one `struct taskstats`.
 ///
 /// It is kept as bytes, all of them written, so that a copy takes the padding along: what leaves the
 /// kernel is what was put there, zero where nothing was.
-#[derive(Clone)]
+#[derive(Clone, FromBytes, IntoBytes, KnownLayout)]
 #[repr(C, align(8))]
 pub(crate) struct Record([u8; size_of::<taskstats>()]);
 
@@ -36,10 +38,10 @@ static_assert!(size_of::<Record>() == size_of::<taskstats>());
 static_assert!(align_of::<Record>() == align_of::<taskstats>());
 
 impl Record {
-    /// Returns a record of nothing: zeroes.
+    /// Takes `bytes`, zeroes, for a record. None if they are not of its size, or not aligned.
     #[inline]
-    pub(crate) const fn zeroed() -> Self {
-        Self([0; size_of::<taskstats>()])
+    pub(crate) fn from_zeroes(bytes: &mut [u8]) -> Option<&mut Self> {
+        Self::mut_from_bytes(bytes).ok()
     }
 
     #[inline]
@@ -48,12 +50,6 @@ impl Record {
         // make a valid struct, which consists of numbers. What the reference is used for are
         // writes to fields, which leave the padding as it is.
         unsafe { &mut *self.0.as_mut_ptr().cast::<taskstats>() }
-    }
-
-    /// Returns the bytes as they go to user space.
-    #[inline]
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
     }
 
     /// Fills in all that is counted of `task`, as seen from `namespaces`. The record must be

@@ -19,9 +19,24 @@ use core::{
     ptr::NonNull, //
 };
 
+/// The size of a message's headers: netlink's and generic netlink's.
+pub(crate) const HEADERS: usize =
+    size_of::<bindings::nlmsghdr>() + size_of::<bindings::genlmsghdr>();
+
 /// Returns the room that an attribute with `payload` bytes takes. Mirrors `nla_total_size()`.
 pub(crate) const fn attribute_size(payload: usize) -> usize {
+    // CAST: `usize` is at least 32 bits wide.
     (size_of::<bindings::nlattr>() + payload).next_multiple_of(bindings::NLA_ALIGNTO as usize)
+}
+
+/// The room that a message gets.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    /// For attributes, in bytes.
+    pub(crate) size: usize,
+    /// Before the message, in bytes, less than 8. A message begins at a multiple of 8, its attributes
+    /// at a multiple of 4; this moves it, so that a payload in it is aligned.
+    pub(crate) headroom: u8,
 }
 
 /// A finished message, ready to be sent. Dropping it frees it.
@@ -86,17 +101,17 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Starts a message of `family` with room for `size` bytes of attributes.
+    /// Starts a message of `family` with the given room. [`ENOMEM`] if there is no memory for it.
     #[inline]
     pub(crate) fn new<T: Operations>(
         family: &Family<T>,
         portid: u32,
         seq: u32,
         cmd: u8,
-        size: usize,
+        room: Room,
     ) -> Result<Self> {
         // SAFETY: By its type invariants, the family is valid.
-        unsafe { Self::from_raw_family(family.as_raw(), portid, seq, cmd, size) }
+        unsafe { Self::from_raw_family(family.as_raw(), portid, seq, cmd, room) }
     }
 
     /// Starts a message. Mirrors `genlmsg_new()` and `genlmsg_put()`.
@@ -110,15 +125,19 @@ impl Message {
         portid: u32,
         seq: u32,
         cmd: u8,
-        size: usize,
+        room: Room,
     ) -> Result<Self> {
         // SAFETY: There are no requirements on the arguments.
-        let skb = unsafe { bindings::genlmsg_new(size, bindings::GFP_KERNEL) };
+        let skb = unsafe {
+            bindings::genlmsg_new(room.size + usize::from(room.headroom), bindings::GFP_KERNEL)
+        };
         // INVARIANT: The socket buffer is ours; that the message in it is unfinished is taken care
         // of by `Message`.
         let packet = Packet {
             skb: NonNull::new(skb).ok_or(ENOMEM)?,
         };
+        // SAFETY: `skb` is valid, empty, and was made with the headroom in addition to the rest.
+        unsafe { bindings::skb_reserve(skb, room.headroom.into()) };
         // SAFETY: `skb` is valid, and so is `family` by the safety requirements of this function.
         let payload = unsafe { bindings::genlmsg_put(skb, portid, seq, family, 0, cmd) };
         // INVARIANT: `genlmsg_put()` has started the message and returned its payload.
@@ -177,22 +196,23 @@ pub(crate) unsafe trait Attributes {
         self.put(attribute, &value.to_ne_bytes())
     }
 
-    /// Appends an attribute whose payload is 64-bit aligned on machines where that matters, behind
-    /// a `padding` attribute where needed. Mirrors `nla_put_64bit()`.
+    /// Appends an attribute whose payload is `len` zeroes, and returns the payload to be filled in.
+    /// [`EMSGSIZE`] if there is no room for it. Mirrors `nla_reserve()` with `memset()`.
     #[inline]
-    fn put_64bit(&mut self, attribute: c_uint, payload: &[u8], padding: c_uint) -> Result {
-        let len = c_int::try_from(payload.len())?;
-        // SAFETY: By the trait's safety requirements, the socket buffer is valid; the payload is
-        // readable for its length. CAST: Attribute types are 14 bits wide.
-        to_result(unsafe {
-            bindings::nla_put_64bit(
-                self.skb().as_ptr(),
-                attribute as c_int,
-                len,
-                payload.as_ptr().cast(),
-                padding as c_int,
-            )
-        })
+    fn reserve(&mut self, attribute: c_uint, len: usize) -> Result<&mut [u8]> {
+        let attr_len = c_int::try_from(len)?;
+        // SAFETY: By the trait's safety requirements, the socket buffer is valid. CAST: Attribute
+        // types are 14 bits wide.
+        let attribute =
+            unsafe { bindings::nla_reserve(self.skb().as_ptr(), attribute as c_int, attr_len) };
+        let attribute = NonNull::new(attribute).ok_or(EMSGSIZE)?;
+        // SAFETY: The attribute has a payload of `len` bytes behind its header.
+        let payload = unsafe { attribute.add(1) }.cast::<u8>();
+        // SAFETY: As above.
+        unsafe { payload.write_bytes(0, len) };
+        // SAFETY: The payload was written above, nobody else has access to it while `self` is
+        // borrowed, and bytes need no alignment.
+        Ok(unsafe { core::slice::from_raw_parts_mut(payload.as_ptr(), len) })
     }
 
     /// Opens a nest: what is appended to it becomes part of the attribute `attribute`.

@@ -4,7 +4,8 @@
 
 use super::{
     message::Message,
-    Attribute, //
+    Attribute,
+    Room, //
 };
 use kernel::{
     bindings,
@@ -77,10 +78,10 @@ impl<'a> Request<'a> {
         unsafe { (*self.info.as_ptr()).snd_portid }
     }
 
-    /// Starts the reply: a message of command `cmd` with room for `size` bytes of attributes, which
-    /// carries the request's sequence number. [`ENOMEM`] if there is no memory for it.
+    /// Starts the reply: a message of command `cmd` with the given room, which carries the request's
+    /// sequence number. [`ENOMEM`] if there is no memory for it.
     #[inline]
-    pub(crate) fn reply(self, cmd: u8, size: usize) -> Result<Reply<'a>> {
+    pub(crate) fn reply(self, cmd: u8, room: Room) -> Result<Reply<'a>> {
         let info = self.info.as_ptr();
         // SAFETY: By the type invariants, `info` is valid; the core has set its family, which stays
         // registered while the request is being answered.
@@ -90,7 +91,7 @@ impl<'a> Request<'a> {
                 (*info).snd_portid,
                 (*info).snd_seq,
                 cmd,
-                size,
+                room,
             )
         }?;
         Ok(Reply {

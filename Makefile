@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What this project offers. Everything that is built is kept in the cache
+# directory, outside the work tree: see Documentation/building.rst.
+
+CACHE := $(or $(RUST_TASKSTATS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rust-taskstats)
+export RUST_TASKSTATS_CACHE := $(CACHE)
+
+CARGO_FLAGS := --locked --manifest-path tools/Cargo.toml --target-dir $(CACHE)/target
+BIN := $(CACHE)/target/release
+
+# Options of `make guest`; KERNEL is one of `make kernel` as well, SOURCE and
+# UPDATE are those of `make kernel`, KDIR the one of `make module`.
+IMPL ?= rust
+CPUS ?= 2
+KERNEL ?= lean
+ICOUNT ?=
+SOURCE ?=
+UPDATE ?=
+KDIR ?=
+TIMEOUT ?= 300
+
+.PHONY: help
+help:
+	@echo 'make run                 build all, boot a guest, let getdelays query the module'
+	@echo 'make test                all that must hold'
+	@echo 'make check               formatting, lints, documentation, patches'
+	@echo "make guest CMD='...'     run a command in a guest [IMPL=rust|c] [CPUS=n] [ICOUNT=1]"
+	@echo '                         [KERNEL=lean] [TIMEOUT=seconds]'
+	@echo 'make kernel              the kernel alone [KERNEL=lean|pristine] [SOURCE=tarball] [UPDATE=1]'
+	@echo 'make module              the module alone [KDIR=build directory of your kernel]'
+	@echo 'make clean               remove what this work tree needs no more from the cache'
+	@echo 'make mrproper            remove the cache: $(CACHE)'
+
+# The programs in tools/, which do the work.
+.PHONY: tools
+tools:
+	@tools/bootstrap
+	@cargo build --release --quiet $(CARGO_FLAGS)
+
+.PHONY: kernel
+kernel: tools
+	@$(BIN)/kernel build --config $(KERNEL) $(if $(SOURCE),--source '$(SOURCE)') $(if $(UPDATE),--update)
+
+.PHONY: module
+module: tools
+	@$(BIN)/kernel module $(if $(KDIR),--kdir '$(KDIR)',--config $(KERNEL))
+
+.PHONY: run
+run: module
+	@$(BIN)/guest run --impl rust -- $(BIN)/show \
+		"$$($(BIN)/kernel path accounting)"
+
+.PHONY: guest
+guest: module
+	@$(if $(CMD),,$(error what shall run? make guest CMD='...'))
+	@$(BIN)/guest run --impl $(IMPL) --cpus $(CPUS) --config $(KERNEL) \
+		--timeout $(TIMEOUT) $(if $(ICOUNT),--icount) --shell '$(subst ','\'',$(CMD))'
+
+.PHONY: test
+test: module
+	@$(BIN)/tally \
+		'tools: cargo test --release --quiet $(CARGO_FLAGS) --workspace' \
+		'suite: $(BIN)/guest run --impl c -- $(BIN)/suite'
+
+.PHONY: check
+check: module
+	@$(BIN)/tally \
+		'module: $(BIN)/kernel check' \
+		'tools, format: cargo fmt --manifest-path tools/Cargo.toml --check' \
+		'tools, lints: cargo clippy --release --quiet $(CARGO_FLAGS) --workspace --all-targets -- -D warnings' \
+		'tools, documentation: RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps $(CARGO_FLAGS) --workspace'
+
+.PHONY: clean
+clean: tools
+	@$(BIN)/kernel clean
+
+.PHONY: mrproper
+mrproper:
+	rm -rf '$(CACHE)'
