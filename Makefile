@@ -48,8 +48,7 @@ module: tools
 
 .PHONY: run
 run: module
-	@$(BIN)/guest run --impl rust -- $(BIN)/show \
-		"$$($(BIN)/kernel path accounting)"
+	@$(BIN)/guest run --impl rust -- $(BIN)/show "$$($(BIN)/kernel path accounting)"
 
 .PHONY: guest
 guest: module
@@ -57,11 +56,20 @@ guest: module
 	@$(BIN)/guest run --impl $(IMPL) --cpus $(CPUS) --config $(KERNEL) \
 		--timeout $(TIMEOUT) $(if $(ICOUNT),--icount) --shell '$(subst ','\'',$(CMD))'
 
+# What the suite needs to know, and what it is compared with: the same kernel
+# without the patches.
+SUITE = $(BIN)/suite run --module "$$($(BIN)/kernel path module)" \
+	--clients "$$($(BIN)/kernel path accounting)" \
+	--headers "$$($(BIN)/kernel path source)/include/uapi"
+SNAPSHOT = $(BIN)/guest run --impl none --config $(1) -- $(BIN)/suite snapshot >$(CACHE)/$(1).json
+
 .PHONY: test
 test: module
+	@$(BIN)/kernel build --config pristine >/dev/null
 	@$(BIN)/tally \
 		'tools: cargo test --release --quiet $(CARGO_FLAGS) --workspace' \
-		'suite: $(BIN)/guest run --impl c -- $(BIN)/suite'
+		'suite: $(BIN)/guest run --impl none --timeout 1200 -- $(SUITE)' \
+		'unchanged without the module: $(call SNAPSHOT,pristine) && $(call SNAPSHOT,lean) && diff -u $(CACHE)/pristine.json $(CACHE)/lean.json'
 
 .PHONY: check
 check: module

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The command line: `guest run`.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser};
+use guest::{CRASH, Guest, Implementation};
+use kernel::Config;
+
+/// Boots guests on the built kernel.
+#[derive(Parser)]
+#[command(name = "guest")]
+enum Command {
+    /// Boots a guest, runs CMD in it as root, and exits with CMD's exit status.
+    ///
+    /// The guest's root is this machine's own, read-only with overlays in memory. The kernel's log
+    /// is kept in a file of its own and scanned.
+    #[command(after_help = STATUSES)]
+    Run(Box<Run>),
+}
+
+const STATUSES: &str = "\
+Exit status:
+  CMD's own, unless
+  124  the guest was still running after the time limit
+  125  the kernel complained: the log has a warning, a bug, a stack dump or the like
+  126  the guest crashed, did not come up, or could not be started
+  2    the command line is wrong";
+
+#[derive(Args)]
+struct Run {
+    /// Which taskstats answers: the module's, the kernel's own, or whatever the kernel has.
+    #[arg(long = "impl", value_name = "IMPL", value_enum, default_value = "rust")]
+    implementation: Implementation,
+    /// Which of the project's kernels boots.
+    #[arg(long, value_enum, default_value_t)]
+    config: Config,
+    /// Number of CPUs.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    cpus: u32,
+    /// Size of the memory.
+    #[arg(long, value_name = "SIZE", default_value = "1G")]
+    memory: String,
+    /// Let the guest's clock count instructions: one nanosecond each. Implies emulation.
+    #[arg(long)]
+    icount: bool,
+    /// Emulate the machine even where KVM works.
+    #[arg(long)]
+    no_kvm: bool,
+    /// Emulate each CPU in a thread of its own, even with a QEMU before 8.1, where this now and
+    /// then breaks the guest.
+    #[arg(long, conflicts_with = "icount")]
+    threads: bool,
+    /// End the guest after this time.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: u64,
+    /// File for the kernel's log, instead of one in the cache.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Further arguments for the kernel's command line.
+    #[arg(long, value_name = "KERNEL_ARGS", allow_hyphen_values = true)]
+    append: Vec<String>,
+    /// Environment variable for CMD.
+    #[arg(long, value_name = "NAME=VALUE")]
+    env: Vec<String>,
+    /// Kernel image other than the built one.
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
+    /// Module other than the built one.
+    #[arg(long, value_name = "FILE")]
+    module: Option<PathBuf>,
+    /// virtme-ng's program other than the installed one.
+    #[arg(long, value_name = "FILE")]
+    vng: Option<PathBuf>,
+    /// Run this command line in a shell.
+    #[arg(
+        long,
+        value_name = "CMD",
+        conflicts_with = "command",
+        allow_hyphen_values = true
+    )]
+    shell: Option<String>,
+    /// Command and its arguments.
+    #[arg(value_name = "CMD", last = true, required_unless_present = "shell")]
+    command: Vec<String>,
+}
+
+impl Run {
+    fn guest(self) -> Result<Guest> {
+        let mut guest = Guest::builder()
+            .implementation(self.implementation)
+            .config(self.config)
+            .cpus(self.cpus)
+            .memory(self.memory)
+            .icount(self.icount)
+            .kvm(!self.no_kvm)
+            .threads(self.threads)
+            .time_limit(Duration::from_secs(self.timeout))
+            .pass_output_on();
+        for line in self.append {
+            let words = shell_words::split(&line).with_context(|| format!("--append {line:?}"))?;
+            guest = words.into_iter().fold(guest, Guest::append);
+        }
+        for variable in self.env {
+            let (name, value) = variable
+                .split_once('=')
+                .with_context(|| format!("--env {variable:?} has no `=`"))?;
+            guest = guest.env(name, value);
+        }
+        if let Some(log) = self.log {
+            guest = guest.log(log);
+        }
+        if let Some(image) = self.image {
+            guest = guest.image(image);
+        }
+        if let Some(module) = self.module {
+            guest = guest.module(module);
+        }
+        if let Some(vng) = self.vng {
+            guest = guest.vng(vng);
+        }
+        Ok(match self.shell {
+            Some(line) => guest.shell(line),
+            None => guest.command(self.command),
+        })
+    }
+}
+
+fn run(run: Run) -> Result<u8> {
+    guest::kill_guests_on_signals()?;
+    let outcome = run.guest()?.run()?;
+    if let Some(report) = outcome.report() {
+        eprint!("guest: {report}");
+    }
+    Ok(outcome.status())
+}
+
+fn main() -> ExitCode {
+    let Command::Run(options) = Command::parse();
+    match run(*options) {
+        Ok(status) => status.into(),
+        Err(error) => {
+            guest::end_if_interrupted();
+            eprintln!("guest: {error:#}");
+            CRASH.into()
+        }
+    }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Making room: removing what an earlier state of the patches, the options or the machine left.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::{Cache, Config, Project, image::Plan, progress};
+
+/// Removes all kernels but those that this work tree uses as it is now, and all built modules but
+/// its own.
+///
+/// What another work tree needs is built there again when it is next used.
+pub fn clean() -> Result<()> {
+    let cache = Cache::open()?;
+    let project = Project::find()?;
+    let _lock = cache.lock("kernel")?;
+    let mut kept = BTreeSet::new();
+    for config in Config::value_variants() {
+        let built = Plan::of_what_is_there(&cache, &project, *config)?.built(&cache, &project);
+        kept.insert(built.source);
+        kept.insert(built.build);
+        kept.extend(built.module.parent().map(Path::to_owned));
+    }
+    let trees = entries(&cache.sources())?;
+    let builds = trees
+        .iter()
+        .filter(|tree| kept.contains(*tree))
+        .map(|tree| entries(tree))
+        .collect::<Result<Vec<_>>>()?;
+    let builds = builds
+        .into_iter()
+        .flatten()
+        .filter(|path| file_name(path).starts_with("build-"));
+    let modules = entries(&cache.modules())?;
+    let all: Vec<PathBuf> = trees.iter().cloned().chain(builds).chain(modules).collect();
+    for path in all
+        .iter()
+        .filter(|path| path.is_dir() && !kept.contains(*path))
+    {
+        progress::say(&format!("removing {}", path.display()));
+        fs::remove_dir_all(path)?;
+    }
+    Ok(())
+}
+
+fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
+    if !directory.is_dir() {
+        return Ok(Vec::new());
+    }
+    fs::read_dir(directory)?
+        .map(|entry| Ok(entry?.path()))
+        .collect()
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}

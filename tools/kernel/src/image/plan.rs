@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What goes into a kernel, and where it lies for that reason.
+
+use std::{fs, io::Write, path::PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    Built, Cache, Config, Project, accounting,
+    config::Options,
+    key::Inputs,
+    module,
+    patches::Series,
+    source::Source,
+    toolchain::{Toolchain, vng},
+};
+
+/// Counts the changes of this program that change what it builds.
+const RECIPE: u32 = 1;
+
+/// Everything that goes into one kernel.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) config: Config,
+    pub(crate) options: Options,
+    pub(crate) series: Series,
+    pub(crate) source: Source,
+    pub(crate) toolchain: Toolchain,
+    /// All of it, for the key.
+    pub(crate) inputs: Inputs,
+    tree: String,
+}
+
+impl Plan {
+    pub(crate) fn new(
+        cache: &Cache,
+        project: &Project,
+        config: Config,
+        toolchain: Toolchain,
+        source: Source,
+    ) -> Result<Self> {
+        let series = if config.is_patched() {
+            Series::read(&project.patches())?
+        } else {
+            Series::default()
+        };
+        let mut options = config.options(project)?;
+        if !toolchain.can_inline_helpers() {
+            options = options.without_inline_helpers();
+        }
+        let mut inputs = Inputs::default();
+        inputs.add("recipe", RECIPE);
+        source.describe(&mut inputs);
+        series.describe(&mut inputs);
+        let tree = format!("linux-{}-{}", source.version, inputs.key());
+        toolchain.describe(&mut inputs);
+        inputs.add("options", format!("\n{options}"));
+        fs::create_dir_all(cache.sources())?;
+        Ok(Self {
+            config,
+            options,
+            series,
+            source,
+            toolchain,
+            inputs,
+            tree,
+        })
+    }
+
+    /// With the compilers and the source that are there. Installs and fetches nothing.
+    pub(crate) fn of_what_is_there(
+        cache: &Cache,
+        project: &Project,
+        config: Config,
+    ) -> Result<Self> {
+        let first = || format!("run `{}` first", config.make_command());
+        let toolchain = Toolchain::find(cache).with_context(first)?;
+        let source = Source::recorded(cache)?
+            .context("the kernel's source was not fetched yet")
+            .with_context(first)?;
+        Self::new(cache, project, config, toolchain, source)
+    }
+
+    /// Where everything is, or will be.
+    pub(crate) fn built(&self, cache: &Cache, project: &Project) -> Built {
+        let source = cache.sources().join(&self.tree);
+        // Directly in the source: Kbuild then names all files relative to the build directory, and
+        // neither the key nor the user's home gets into a command line that ccache has to find
+        // again.
+        let build = source.join(self.build_name());
+        Built {
+            image: build.join("arch/x86/boot/bzImage"),
+            module: module::file(cache, project, &build),
+            accounting: build.join("accounting"),
+            vng: vng::program(cache),
+            build,
+            source,
+        }
+    }
+
+    fn build_name(&self) -> String {
+        format!("build-{}-{}", self.config, self.inputs.key())
+    }
+
+    /// Whether it was built to the end.
+    pub(crate) fn is_complete(&self, built: &Built) -> bool {
+        stamp(built).is_file() && built.image.is_file() && accounting::are_built(&built.accounting)
+    }
+
+    /// Keeps that it was built to the end, and of what.
+    pub(crate) fn complete(&self, built: &Built) -> Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&built.build)?;
+        file.write_all(self.inputs.text().as_bytes())?;
+        file.persist(stamp(built))?;
+        Ok(())
+    }
+}
+
+fn stamp(built: &Built) -> PathBuf {
+    built.build.join("complete")
+}

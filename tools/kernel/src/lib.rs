@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The kernel that the module is made for, reproducibly: finds or installs what is needed, fetches,
+//! patches, configures and builds Linux 7.3, and the module against it.
+//!
+//! Everything built lies outside the work tree, in a [`Cache`] keyed by what went in, so that
+//! nothing is built twice on one machine. A program that only wants to use what is there calls
+//! [`built`]:
+//!
+//! ```no_run
+//! let kernel = kernel::built(kernel::Config::Lean)?;
+//! println!("boot {} and load {}", kernel.image.display(), kernel.module.display());
+//! # anyhow::Ok(())
+//! ```
+
+mod accounting;
+mod apt;
+mod archive;
+mod cache;
+pub mod check;
+mod clean;
+mod config;
+mod hint;
+mod image;
+mod kbuild;
+mod key;
+mod layout;
+pub mod module;
+mod patches;
+mod progress;
+mod project;
+mod run;
+mod setup;
+mod source;
+mod space;
+mod toolchain;
+
+pub use cache::Cache;
+pub use clean::clean;
+pub use config::Config;
+pub use image::{Request, build};
+pub use layout::{Built, built};
+pub use project::Project;
+pub use setup::setup;

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The command `kernel`: see [`kernel`] for what it does.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+use kernel::{Built, Config, Request, module::Kernel};
+
+/// Builds the kernel that the module is made for, and the module.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Finds or installs what building and booting a kernel takes.
+    Setup,
+    /// Sets the machine up, fetches the kernel's source, patches, configures and builds it. Does
+    /// nothing again that is done, and continues what was interrupted.
+    Build {
+        /// Which kernel.
+        #[arg(long, default_value_t)]
+        config: Config,
+        /// A tarball of Linux 7.3 instead of Debian's package. Later builds stay with it.
+        #[arg(long, value_name = "TARBALL")]
+        source: Option<PathBuf>,
+        /// Looks for a newer 7.3.z on the mirror than the cache has.
+        #[arg(long, conflicts_with = "source")]
+        update: bool,
+    },
+    /// Builds the module of this work tree, and before it the kernel if need be. Prints where the
+    /// module is.
+    Module {
+        /// For which of the project's kernels.
+        #[arg(long, default_value_t)]
+        config: Config,
+        /// For a kernel of your own instead: its build directory.
+        #[arg(long, value_name = "DIRECTORY", conflicts_with = "config")]
+        kdir: Option<PathBuf>,
+    },
+    /// Prints where a part of a built kernel is.
+    Path {
+        /// Of which kernel.
+        #[arg(long, default_value_t)]
+        config: Config,
+        /// Which part.
+        part: Part,
+    },
+    /// Checks the module and the patches by the kernel's rules: rustfmt, clippy, rustdoc,
+    /// checkpatch.
+    Check,
+    /// Removes what the kernels of this work tree do not need: those of other patches, options and
+    /// compilers.
+    Clean,
+}
+
+/// A part of a built kernel.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Part {
+    /// The bootable image.
+    Image,
+    /// The build directory, which `KDIR=` takes.
+    Build,
+    /// The patched source.
+    Source,
+    /// The module of this work tree.
+    Module,
+    /// The directory of getdelays, procacct and delaytop.
+    Accounting,
+    /// The program of virtme-ng.
+    Vng,
+}
+
+impl Part {
+    fn of(self, built: Built) -> PathBuf {
+        match self {
+            Self::Image => built.image,
+            Self::Build => built.build,
+            Self::Source => built.source,
+            Self::Module => built.module,
+            Self::Accounting => built.accounting,
+            Self::Vng => built.vng,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kernel: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Setup => kernel::setup(),
+        Command::Build {
+            config,
+            source,
+            update,
+        } => {
+            let built = kernel::build(&Request {
+                config,
+                tarball: source,
+                update,
+            })?;
+            println!("{}", built.image.display());
+            Ok(())
+        }
+        Command::Module { config, kdir } => {
+            let kernel = kdir.map_or(Kernel::Ours(config), Kernel::Theirs);
+            println!("{}", kernel::module::build(&kernel)?.display());
+            Ok(())
+        }
+        Command::Path { config, part } => {
+            println!("{}", part.of(kernel::built(config)?).display());
+            Ok(())
+        }
+        Command::Check => kernel::check::check(),
+        Command::Clean => kernel::clean(),
+    }
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The project's patches to the kernel: which, in which order, and applying them.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    key::{self, Inputs},
+    run,
+};
+
+/// A series of patches, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Series {
+    patches: Vec<Patch>,
+}
+
+/// One patch.
+#[derive(Debug)]
+struct Patch {
+    path: PathBuf,
+    diff: String,
+}
+
+impl Series {
+    /// Reads the series in a directory. Where there is no file `series` there are no patches.
+    pub(crate) fn read(directory: &Path) -> Result<Self> {
+        let list = directory.join("series");
+        let text = match fs::read_to_string(&list) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            other => other.with_context(|| format!("cannot read {}", list.display()))?,
+        };
+        let patches = names(&text)
+            .map(|name| Patch::read(directory.join(name)))
+            .collect::<Result<_>>()?;
+        Ok(Self { patches })
+    }
+
+    /// The files, in order.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.patches.iter().map(|patch| patch.path.as_path())
+    }
+
+    pub(crate) fn describe(&self, inputs: &mut Inputs) {
+        for patch in &self.patches {
+            inputs.add("patch", key::of_bytes(patch.diff.as_bytes()));
+        }
+    }
+
+    /// Applies all to a source tree.
+    pub(crate) fn apply(&self, source: &Path) -> Result<()> {
+        self.patches
+            .iter()
+            .try_for_each(|patch| patch.apply(source))
+    }
+}
+
+impl Patch {
+    fn read(path: PathBuf) -> Result<Self> {
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let diff = diff_of(&text)
+            .with_context(|| format!("{} holds no `diff --git`", path.display()))?
+            .to_owned();
+        Ok(Self { path, diff })
+    }
+
+    fn apply(&self, source: &Path) -> Result<()> {
+        let arguments = [
+            "-p1",
+            "--batch",
+            "--forward",
+            "--no-backup-if-mismatch",
+            "--reject-file=-",
+        ];
+        let output = run::program("patch", &arguments)
+            .dir(source)
+            .stdin_bytes(self.diff.as_bytes())
+            .stderr_to_stdout()
+            .stdout_capture()
+            .unchecked()
+            .run()
+            .context("cannot run patch")?;
+        if !output.status.success() {
+            bail!(
+                "{} does not apply to this kernel:\n{}",
+                self.path.display(),
+                String::from_utf8_lossy(&output.stdout)
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The names in a `series` file, as quilt reads it: comments and what follows a name are not for
+/// us.
+fn names(series: &str) -> impl Iterator<Item = &str> {
+    series
+        .lines()
+        .filter_map(|line| line.split('#').next())
+        .filter_map(|line| line.split_whitespace().next())
+}
+
+/// What of a patch changes the kernel: a new commit message alone builds nothing again.
+fn diff_of(patch: &str) -> Option<&str> {
+    const START: &str = "diff --git ";
+    let start = if patch.starts_with(START) {
+        0
+    } else {
+        patch.find(&format!("\n{START}"))? + 1
+    };
+    let diff = &patch[start..];
+    // `git format-patch` ends with its version, which says nothing of the change either.
+    let end = diff.rfind("\n-- \n").map_or(diff.len(), |at| at + 1);
+    Some(&diff[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIFF: &str =
+        "diff --git a/file b/file\n--- a/file\n+++ b/file\n@@ -1 +1 @@\n-old\n+new\n";
+
+    fn patch(message: &str, version: &str) -> String {
+        format!(
+            "From 0 Mon Sep 17 00:00:00 2001\nSubject: [PATCH] {message}\n---\n file | 2 +-\n\n\
+             {DIFF}-- \n{version}\n"
+        )
+    }
+
+    fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let temp = tempfile::tempdir().unwrap();
+        files
+            .iter()
+            .for_each(|(name, text)| fs::write(temp.path().join(name), text).unwrap());
+        temp
+    }
+
+    fn key(directory: &Path) -> String {
+        let mut inputs = Inputs::default();
+        Series::read(directory).unwrap().describe(&mut inputs);
+        inputs.key()
+    }
+
+    #[test]
+    fn series_names_are_in_order_without_comments() {
+        let text = "# The seam.\n0001-a.patch\n\n0002-b.patch -p1 # why\n  0003-c.patch\n";
+        assert_eq!(
+            names(text).collect::<Vec<_>>(),
+            ["0001-a.patch", "0002-b.patch", "0003-c.patch"]
+        );
+    }
+
+    #[test]
+    fn no_series_is_no_patches() {
+        let temp = tempfile::tempdir().unwrap();
+        assert_eq!(
+            Series::read(&temp.path().join("absent"))
+                .unwrap()
+                .paths()
+                .count(),
+            0
+        );
+    }
+
+    #[test]
+    fn a_named_patch_that_is_missing_is_an_error() {
+        let temp = directory(&[("series", "0001-a.patch\n")]);
+        assert!(
+            Series::read(temp.path())
+                .unwrap_err()
+                .to_string()
+                .contains("0001-a.patch")
+        );
+    }
+
+    #[test]
+    fn the_diff_is_what_counts() {
+        assert_eq!(diff_of(&patch("one", "2.39")), Some(DIFF));
+        assert_eq!(diff_of(DIFF), Some(DIFF));
+        assert_eq!(diff_of("Subject: no diff\n"), None);
+        let (one, two) = (patch("one", "2.39"), patch("two", "2.47"));
+        let changed = one.replace("+new", "+newer");
+        let with = |text: &str| key(directory(&[("series", "p\n"), ("p", text)]).path());
+        assert_eq!(with(&one), with(&two));
+        assert_ne!(with(&one), with(&changed));
+    }
+
+    #[test]
+    fn applies_in_order_and_names_the_patch_that_fails() {
+        let temp = directory(&[
+            ("series", "a\nb\n"),
+            ("a", &patch("a", "2")),
+            ("b", &patch("b", "2")),
+        ]);
+        let source = directory(&[("file", "old\n")]);
+        let error = Series::read(temp.path())
+            .unwrap()
+            .apply(source.path())
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            fs::read_to_string(source.path().join("file")).unwrap(),
+            "new\n"
+        );
+        assert!(error.contains("/b does not apply"), "{error}");
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tests, to be run as root in a guest.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Parser, Subcommand};
+use tests::{
+    caller::{self, Acks, Standing},
+    cases,
+    context::Context,
+    implementation::Switch,
+    snapshot::Snapshot,
+    stock::StockClients,
+    workload::{self, Kind},
+};
+
+/// What must hold of rust_taskstats, with C's taskstats as the oracle. Runs as root in a guest.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the tests.
+    Run(Run),
+    /// Prints what this kernel answers, as JSON that is the same at every boot.
+    Snapshot,
+    /// Becomes a task that can be asked for.
+    #[command(hide = true)]
+    Task {
+        /// What it does before it stands still.
+        kind: Kind,
+    },
+    /// Becomes a process that asks.
+    #[command(hide = true)]
+    Caller {
+        /// What it is and may.
+        standing: Standing,
+        #[command(flatten)]
+        acks: Acks,
+    },
+}
+
+#[derive(clap::Args)]
+struct Run {
+    /// The module's file, `rust_taskstats.ko`.
+    #[arg(long, value_name = "FILE")]
+    module: PathBuf,
+    /// The folder with the stock clients `getdelays` and `delaytop`.
+    #[arg(long, value_name = "FOLDER")]
+    clients: PathBuf,
+    /// The folder with the kernel's user-space headers, `include/uapi` of its tree.
+    #[arg(long, value_name = "FOLDER")]
+    headers: PathBuf,
+    /// Compares C with C and never loads the module: for working on the tests. Never passes.
+    #[arg(long)]
+    oracle_only: bool,
+    #[command(flatten)]
+    harness: libtest_mimic::Arguments,
+}
+
+/// As libtest's.
+const FAILED: u8 = 101;
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Run(run) => run.run(),
+        Command::Snapshot => {
+            println!("{}", serde_json::to_string_pretty(&Snapshot::take()?)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Task { kind } => workload::act(kind).map(|()| ExitCode::SUCCESS),
+        Command::Caller { standing, acks } => {
+            caller::act(standing, acks).map(|()| ExitCode::SUCCESS)
+        }
+    }
+}
+
+impl Run {
+    fn run(mut self) -> anyhow::Result<ExitCode> {
+        let context = Arc::new(Context::new(
+            Switch::new(self.module, self.oracle_only),
+            StockClients::new(&self.clients),
+            self.headers,
+        )?);
+        // All tests change who is in charge of one kernel.
+        self.harness.test_threads = Some(1);
+        let conclusion = libtest_mimic::run(&self.harness, cases::all(&context));
+        if self.oracle_only {
+            println!("C was compared with C: nothing is proven of Rust.");
+            return Ok(ExitCode::from(FAILED));
+        }
+        Ok(conclusion.exit_code())
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tests.
+
+pub mod family;
+mod handover;
+mod layout;
+mod module;
+mod namespaces;
+mod records;
+mod refusals;
+mod selfcheck;
+mod stock_clients;
+
+use std::sync::Arc;
+
+use libtest_mimic::Trial;
+
+use crate::{
+    context::Context,
+    exchange::{Answer, Ask},
+    requests::Labelled,
+};
+
+/// All tests.
+pub fn all(context: &Arc<Context>) -> Vec<Trial> {
+    [
+        selfcheck::trials(context),
+        layout::trials(context),
+        family::trials(context),
+        module::trials(context),
+        stock_clients::trials(context),
+        records::trials(context),
+        refusals::trials(context),
+        namespaces::trials(context),
+        handover::trials(context),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Puts these requests one after the other.
+fn ask_all(who: &mut impl Ask, requests: &[Labelled]) -> anyhow::Result<Vec<Answer>> {
+    requests
+        .iter()
+        .map(|(label, request)| who.ask(label, request))
+        .collect()
+}

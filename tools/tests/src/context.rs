@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What every test shares, and how a test is run: C in charge before it and after it, and nothing
+//! new in the kernel's log that the kernel says only when something is wrong.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::ensure;
+use libtest_mimic::Trial;
+
+use crate::{
+    cases::family::Pristine,
+    implementation::{Implementation, Switch},
+    kernel_log::{KernelLog, complaints},
+    stock::StockClients,
+};
+
+/// What every test shares.
+pub struct Context {
+    /// Who answers.
+    pub switch: Switch,
+    /// The stock clients.
+    pub clients: StockClients,
+    /// The folder of the kernel's user-space headers.
+    pub headers: PathBuf,
+    pristine: Mutex<Pristine>,
+}
+
+impl Context {
+    /// Takes what is to be compared with before the module is loaded for the first time.
+    pub fn new(switch: Switch, clients: StockClients, headers: PathBuf) -> anyhow::Result<Self> {
+        ensure!(
+            nix::unistd::geteuid().is_root(),
+            "the tests load a module: they run as root, in a guest"
+        );
+        ensure!(
+            Implementation::in_charge()? == Implementation::C,
+            "the module is loaded already"
+        );
+        Ok(Self {
+            switch,
+            clients,
+            headers,
+            pristine: Mutex::new(Pristine::take()?),
+        })
+    }
+
+    /// What was answered before the module was loaded for the first time.
+    pub fn pristine<T>(&self, with: impl FnOnce(&mut Pristine) -> T) -> T {
+        with(&mut self.pristine.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A test by that name.
+    pub fn trial<T>(self: &Arc<Self>, name: impl Into<String>, test: T) -> Trial
+    where
+        T: FnOnce(&Self, &str) -> anyhow::Result<()> + Send + 'static,
+    {
+        let context = Arc::clone(self);
+        let name = name.into();
+        Trial::test(name.clone(), move || {
+            context
+                .run(&name, test)
+                .map_err(|error| format!("{error:#}").into())
+        })
+    }
+
+    fn run(
+        &self,
+        name: &str,
+        test: impl FnOnce(&Self, &str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut log = KernelLog::from_now()?;
+        let held = self.switch.hold(Implementation::C)?;
+        let result = test(self, name);
+        drop(held);
+        let lines = log.lines()?;
+        let complaints = complaints(&lines);
+        ensure!(
+            complaints.is_empty(),
+            "the kernel complains: {complaints:#?}"
+        );
+        result
+    }
+}

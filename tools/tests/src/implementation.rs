@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who answers: C's taskstats, built into the kernel, or Rust's, while its module is loaded.
+
+use std::{ffi::CStr, fs::File, path::PathBuf};
+
+use anyhow::{Context, ensure};
+use nix::{
+    errno::Errno,
+    kmod::{DeleteModuleFlags, ModuleInitFlags, delete_module, finit_module},
+};
+
+/// The module's name.
+pub const MODULE: &str = "rust_taskstats";
+const MODULE_C: &CStr = c"rust_taskstats";
+
+/// An implementation of taskstats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Implementation {
+    /// The kernel's own.
+    C,
+    /// The module's.
+    Rust,
+}
+
+impl Implementation {
+    /// Who is in charge, by the kernel's list of modules.
+    pub fn in_charge() -> anyhow::Result<Self> {
+        let modules = procfs::modules().context("reading /proc/modules")?;
+        Ok(if modules.contains_key(MODULE) {
+            Self::Rust
+        } else {
+            Self::C
+        })
+    }
+}
+
+/// Changes the implementation.
+#[derive(Debug)]
+pub struct Switch {
+    module: PathBuf,
+    /// Leaves C in charge where Rust is wanted: for working on the tests themselves.
+    oracle_only: bool,
+}
+
+impl Switch {
+    /// A switch that loads this module file.
+    pub fn new(module: PathBuf, oracle_only: bool) -> Self {
+        Self {
+            module,
+            oracle_only,
+        }
+    }
+
+    /// Whether Rust is never put in charge, so that nothing is proven.
+    pub fn oracle_only(&self) -> bool {
+        self.oracle_only
+    }
+
+    /// Puts an implementation in charge, if it is not yet.
+    pub fn to(&self, wanted: Implementation) -> anyhow::Result<()> {
+        if self.oracle_only || Implementation::in_charge()? == wanted {
+            return Ok(());
+        }
+        match wanted {
+            Implementation::Rust => self.load().context("loading the module")?,
+            Implementation::C => unload().context("unloading the module")?,
+        }
+        ensure!(
+            Implementation::in_charge()? == wanted,
+            "{wanted:?} is not in charge after the change"
+        );
+        Ok(())
+    }
+
+    /// Puts an implementation in charge until the guard is dropped, which puts C in charge.
+    pub fn hold(&self, wanted: Implementation) -> anyhow::Result<Held<'_>> {
+        let held = Held { switch: self };
+        self.to(wanted)?;
+        Ok(held)
+    }
+
+    /// Loads the module file whoever is in charge: `insmod`.
+    pub fn load(&self) -> anyhow::Result<()> {
+        let file = File::open(&self.module)
+            .with_context(|| format!("opening {}", self.module.display()))?;
+        finit_module(&file, c"", ModuleInitFlags::empty())?;
+        Ok(())
+    }
+}
+
+/// Unloads the module whoever is in charge, without waiting for its users: `rmmod`.
+pub fn unload() -> Result<(), Errno> {
+    delete_module(MODULE_C, DeleteModuleFlags::O_NONBLOCK)
+}
+
+/// An implementation in charge; C is, once this is dropped.
+#[derive(Debug)]
+pub struct Held<'a> {
+    switch: &'a Switch,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.switch.to(Implementation::C) {
+            // The next test finds the wrong one in charge and fails by itself.
+            eprintln!("handing back to C: {error:#}");
+        }
+    }
+}

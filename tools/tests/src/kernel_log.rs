@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's log from a moment on.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::OpenOptionsExt,
+};
+
+use anyhow::Context;
+use nix::fcntl::OFlag;
+
+/// What the kernel says only when something is wrong with it.
+const COMPLAINTS: &[&str] = &[
+    "BUG:",
+    "WARNING:",
+    "Call Trace:",
+    "RIP:",
+    "Oops",
+    "unreferenced object",
+    "rust_kernel: panicked",
+];
+
+/// What each line begins with in which the kernel says that a provider takes over or hands back.
+pub const PROVIDER: &str = "taskstats: provider ";
+
+/// A reader of the kernel's log.
+#[derive(Debug)]
+pub struct KernelLog(File);
+
+impl KernelLog {
+    /// Reads from now on.
+    pub fn from_now() -> anyhow::Result<Self> {
+        let mut log = Self::open()?;
+        log.0.seek(SeekFrom::End(0)).context("seeking /dev/kmsg")?;
+        Ok(log)
+    }
+
+    /// Reads all that the kernel still has.
+    pub fn whole() -> anyhow::Result<Self> {
+        Self::open()
+    }
+
+    fn open() -> anyhow::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open("/dev/kmsg");
+        Ok(Self(file.context("opening /dev/kmsg")?))
+    }
+
+    /// The lines since the last call.
+    pub fn lines(&mut self) -> anyhow::Result<Vec<String>> {
+        let mut lines = Vec::new();
+        let mut record = [0; 8192];
+        loop {
+            match self.0.read(&mut record) {
+                Ok(length) => lines.extend(text(&record[..length])),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(lines),
+                // Records were overwritten before they were read; the next read goes on after.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                Err(error) => return Err(error).context("reading /dev/kmsg"),
+            }
+        }
+    }
+}
+
+/// A record is `prefix;text`, then further lines about the device that start with a space.
+fn text(record: &[u8]) -> Option<String> {
+    let record = String::from_utf8_lossy(record);
+    let (_, text) = record.split_once(';')?;
+    text.lines().next().map(str::to_owned)
+}
+
+/// The lines with which the kernel complains.
+pub fn complaints(lines: &[String]) -> Vec<&String> {
+    let bad = |line: &&String| COMPLAINTS.iter().any(|complaint| line.contains(complaint));
+    lines.iter().filter(bad).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_reduced_to_its_text() {
+        let record = b"6,339,5140900,-;taskstats: hello; world\n SUBSYSTEM=x\n";
+        assert_eq!(text(record).as_deref(), Some("taskstats: hello; world"));
+    }
+
+    #[test]
+    fn complaints_are_found() {
+        let lines = ["all is well", "WARNING: CPU: 0", "BUG: KASAN"].map(String::from);
+        assert_eq!(complaints(&lines), [&lines[1], &lines[2]]);
+    }
+}

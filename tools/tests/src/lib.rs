@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What must hold of rust_taskstats, tested in a running kernel with C's taskstats as the oracle.
+//!
+//! The heart is [`differential`]: the same request is put to C, to Rust and to C again in one boot,
+//! and the answers must be equal byte for byte, but for the few fields that move with the clock
+//! ([`moving`]), which are checked against the clock instead, and for what is listed as intended
+//! ([`intended`]). A case is a closure that asks and returns the answers.
+//!
+//! - Who answers: [`implementation`].
+//! - Who is asked for: [`workload`].
+//! - Who asks: [`caller`]; what is asked: [`requests`]; what came back and when: [`exchange`].
+//! - What is equal: [`compare`].
+//! - What is tested: [`cases`].
+
+pub mod caller;
+pub mod cases;
+pub mod compare;
+pub mod context;
+pub mod differential;
+pub mod exchange;
+pub mod implementation;
+pub mod intended;
+pub mod kernel_log;
+pub mod moving;
+pub mod peer;
+pub mod requests;
+pub mod slab;
+pub mod snapshot;
+pub mod stock;
+pub mod workload;

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a task does before it stands still. Runs in the task's own process.
+
+use std::{
+    env,
+    fs::{self, File},
+    io::{Read, Write, stdin, stdout},
+    os::{fd::AsRawFd, unix::process::CommandExt},
+    process::{Command, exit},
+    sync::{Arc, Barrier},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use nix::{
+    libc,
+    sched::{CloneFlags, unshare},
+    sys::{
+        prctl,
+        resource::{RLIM_INFINITY, Resource, setrlimit},
+        signal::{Signal, kill, raise},
+        wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid},
+    },
+    time::{ClockId, clock_gettime},
+    unistd::{ForkResult, Gid, Pid, Uid, fork, getpid, gettid, pause, setresgid, setresuid},
+};
+use procfs::process::Process;
+
+use super::Kind;
+use crate::peer::wait_until;
+
+const UID: u32 = 5678;
+const GID: u32 = 1234;
+const EXIT_STATUS: i32 = 3;
+
+/// Becomes a task of that kind.
+pub fn act(kind: Kind) -> anyhow::Result<()> {
+    // The tests may end first.
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    match kind {
+        Kind::Worked => {
+            work()?;
+            stop()
+        }
+        Kind::Forked => forked(),
+        Kind::Unlinked => unlinked(),
+        Kind::Exited => zombie(
+            || exit(EXIT_STATUS),
+            |status| matches!(status, WaitStatus::Exited(_, EXIT_STATUS)),
+        ),
+        Kind::Killed => zombie(
+            || loop {
+                let _ = raise(Signal::SIGTERM);
+            },
+            |status| matches!(status, WaitStatus::Signaled(_, Signal::SIGTERM, false)),
+        ),
+        Kind::Dumped => {
+            setrlimit(Resource::RLIMIT_CORE, RLIM_INFINITY, RLIM_INFINITY)?;
+            let directory = tempfile::tempdir()?;
+            env::set_current_dir(&directory)?;
+            zombie(
+                || std::process::abort(),
+                |status| matches!(status, WaitStatus::Signaled(_, Signal::SIGABRT, true)),
+            )
+        }
+        Kind::Threads => threads(),
+        Kind::Leaderless => leaderless(),
+        Kind::Batch => {
+            renice(7)?;
+            schedule(libc::SCHED_BATCH, 0)?;
+            stop()
+        }
+        Kind::RoundRobin => {
+            schedule(libc::SCHED_RR, 5)?;
+            stop()
+        }
+        Kind::Eager => {
+            renice(-5)?;
+            stop()
+        }
+        Kind::User => {
+            become_user()?;
+            stop()
+        }
+        Kind::UserNamespace => {
+            become_user()?;
+            unshare(CloneFlags::CLONE_NEWUSER)?;
+            stop()
+        }
+        Kind::Named => {
+            prctl::set_name(c"\xe4\xf6\xfc \xff\x01-name-of-15")?;
+            stop()
+        }
+        Kind::Asleep => {
+            announce(&[getpid()])?;
+            loop {
+                pause();
+            }
+        }
+    }
+}
+
+fn announce(pids: &[Pid]) -> anyhow::Result<()> {
+    let mut lines: String = pids.iter().map(|pid| format!("{pid}\n")).collect();
+    lines.push_str("ready\n");
+    stdout().write_all(lines.as_bytes())?;
+    stdout().flush()?;
+    Ok(())
+}
+
+fn stop() -> anyhow::Result<()> {
+    announce(&[getpid()])?;
+    loop {
+        raise(Signal::SIGSTOP)?;
+    }
+}
+
+/// Something of everything that a record counts.
+pub(crate) fn work() -> anyhow::Result<()> {
+    compute(Duration::from_millis(30))?;
+    for _ in 0..5 {
+        thread::sleep(Duration::from_millis(2));
+    }
+    let mut memory = vec![1u8; 4 << 20];
+    copy_on_write(&mut memory)?;
+    read_and_write()
+}
+
+/// Uses that much CPU time.
+fn compute(time: Duration) -> anyhow::Result<()> {
+    let used = || clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from);
+    let end = used()? + time;
+    while used()? < end {
+        std::hint::black_box((0..10_000u64).fold(0, u64::wrapping_add));
+    }
+    Ok(())
+}
+
+/// Writes to memory that a child shares.
+fn copy_on_write(memory: &mut [u8]) -> anyhow::Result<()> {
+    // SAFETY: This process has one thread; the child only waits for its end.
+    match unsafe { fork() }? {
+        ForkResult::Child => loop {
+            pause();
+        },
+        ForkResult::Parent { child } => {
+            for page in memory.chunks_mut(4096) {
+                page[0] = 2;
+            }
+            // Nobody reads it: without this the writes are optimised away.
+            std::hint::black_box(memory);
+            kill(child, Signal::SIGKILL)?;
+            waitpid(child, None)?;
+            Ok(())
+        }
+    }
+}
+
+fn read_and_write() -> anyhow::Result<()> {
+    let block = [0x55; 4096];
+    let mut file = tempfile::tempfile()?;
+    for _ in 0..256 {
+        file.write_all(&block)?;
+    }
+    file.sync_all()?;
+    let mut zero = File::open("/dev/zero")?;
+    let mut buffer = [0; 4096];
+    // More than 1024 calls, or the record, which clears the low ten bits, shows none.
+    for _ in 0..1500 {
+        zero.read_exact(&mut buffer)?;
+    }
+    Ok(())
+}
+
+fn forked() -> anyhow::Result<()> {
+    // SAFETY: This process has one thread.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            prctl::set_pdeathsig(Signal::SIGKILL)?;
+            compute(Duration::from_millis(5))?;
+            loop {
+                raise(Signal::SIGSTOP)?;
+            }
+        }
+        ForkResult::Parent { child } => {
+            waitpid(child, Some(WaitPidFlag::WUNTRACED))?;
+            announce(&[child])?;
+            wait_for_the_end()
+        }
+    }
+}
+
+fn unlinked() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("copy");
+    fs::copy("/proc/self/exe", &path)?;
+    let copy = File::open(&path)?;
+    directory.close()?;
+    let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
+    Err(Command::new(path).args(["task", "worked"]).exec().into())
+}
+
+/// A child that ends in one way and is left as it is.
+fn zombie(end: fn() -> !, expected: impl Fn(&WaitStatus) -> bool) -> anyhow::Result<()> {
+    // SAFETY: This process has one thread.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            compute(Duration::from_millis(5))?;
+            end()
+        }
+        ForkResult::Parent { child } => {
+            let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+            let status = waitid(Id::Pid(child), flags)?;
+            if !expected(&status) {
+                bail!("the child's end: {status:?}");
+            }
+            announce(&[child])?;
+            wait_for_the_end()
+        }
+    }
+}
+
+fn threads() -> anyhow::Result<()> {
+    let ready = Arc::new(Barrier::new(3));
+    let (send, receive) = std::sync::mpsc::channel();
+    for work in [1, 5] {
+        let (ready, send) = (Arc::clone(&ready), send.clone());
+        thread::spawn(move || {
+            let worked = compute(Duration::from_millis(work));
+            let _ = send.send(worked.map(|()| gettid()));
+            ready.wait();
+            loop {
+                thread::park();
+            }
+        });
+    }
+    let mut pids = vec![getpid()];
+    for _ in 0..2 {
+        pids.push(receive.recv().context("a thread is gone")??);
+    }
+    ready.wait();
+    announce(&pids)?;
+    loop {
+        kill(getpid(), Signal::SIGSTOP)?;
+    }
+}
+
+fn leaderless() -> anyhow::Result<()> {
+    thread::spawn(|| {
+        if let Err(error) = outlive_the_leader() {
+            eprintln!("{error:#}");
+            exit(1);
+        }
+    });
+    // SAFETY: Ends this thread only, whose stack nobody else borrows from.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    bail!("the leader lives on");
+}
+
+fn outlive_the_leader() -> anyhow::Result<()> {
+    let leader = Process::new(getpid().as_raw())?;
+    wait_until("the leader to exit", || Ok(leader.stat()?.state == 'Z'))?;
+    announce(&[getpid(), gettid()])?;
+    loop {
+        kill(getpid(), Signal::SIGSTOP)?;
+    }
+}
+
+fn renice(nice: i32) -> anyhow::Result<()> {
+    // SAFETY: Takes no pointer.
+    let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
+    nix::errno::Errno::result(result)?;
+    Ok(())
+}
+
+fn schedule(policy: i32, priority: i32) -> anyhow::Result<()> {
+    let parameter = libc::sched_param {
+        sched_priority: priority,
+    };
+    // SAFETY: `parameter` is valid for the call.
+    let result = unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) };
+    nix::errno::Errno::result(result)?;
+    Ok(())
+}
+
+fn become_user() -> anyhow::Result<()> {
+    let (uid, gid) = (Uid::from_raw(UID), Gid::from_raw(GID));
+    setresgid(gid, gid, gid)?;
+    setresuid(uid, uid, uid)?;
+    // Changing ids takes the death signal back.
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    Ok(())
+}
+
+/// Keeps this process until the tests close its standard input.
+fn wait_for_the_end() -> anyhow::Result<()> {
+    stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
