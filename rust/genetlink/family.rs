@@ -60,7 +60,11 @@ impl<T: Operations> Family<T> {
             // policies it points to are static.
             raw <- Opaque::new(const { Self::raw() }).chain(move |raw| {
                 // SAFETY: `raw` is being initialized, so nobody else has access to it.
-                unsafe { (*raw.get()).module = module };
+                let raw = unsafe { &mut *raw.get() };
+
+                raw.module = module;
+                // Not in `raw()`: the bit fields of bindings cannot be set when compiling.
+                raw.set_netnsok(1);
                 Ok(())
             }),
         })

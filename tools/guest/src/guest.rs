@@ -1,25 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A guest: how it is to be, and running it.
+//! A guest: how it is to be.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Context, Result, bail};
-use kernel::{Cache, Config};
+use kernel::Config;
 
-use crate::{
-    early, kvm,
-    log::Log,
-    logfile,
-    outcome::{End, Outcome},
-    process::{self, Output},
-    qemu::{self, Accelerator},
-    script::Script,
-    virtme::Machine,
-};
+use crate::process::Output;
 
 /// Which taskstats answers in the guest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -32,22 +18,6 @@ pub enum Implementation {
     /// Whatever the kernel has, if anything: nothing is loaded.
     None,
 }
-
-/// The caller's environment variables that the command gets as well.
-const PASSED_ON: &[&str] = &["NO_COLOR", "RUST_BACKTRACE", "RUST_LOG"];
-/// Directories that the guest does not share with this machine: virtme-ng mounts others over them.
-const NOT_SHARED: &[&str] = &[
-    "/dev",
-    "/proc",
-    "/run",
-    "/sys",
-    "/var/cache",
-    "/var/lib/apt",
-    "/var/log",
-    "/var/tmp",
-];
-/// Where root's programs are, which a user's `PATH` may lack.
-const ROOT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A guest that runs one command as root and powers off.
 ///
@@ -64,45 +34,24 @@ const ROOT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Guest {
-    config: Config,
-    image: Option<PathBuf>,
-    module: Option<PathBuf>,
-    vng: Option<PathBuf>,
-    implementation: Implementation,
-    cpus: u32,
-    memory: String,
-    icount: bool,
-    kvm: bool,
-    threads: bool,
-    limit: Duration,
-    log: Option<PathBuf>,
-    append: Vec<String>,
-    environment: Vec<(String, String)>,
-    directory: Option<PathBuf>,
-    command: Vec<String>,
-    output: Output,
-    end_at: Option<&'static str>,
-}
-
-/// Fails if the guest cannot see a file.
-fn check_shared(path: &Path) -> Result<()> {
-    match NOT_SHARED
-        .iter()
-        .find(|directory| path.starts_with(directory))
-    {
-        Some(directory) => bail!(
-            "{} cannot be seen in the guest, which has its own {directory}",
-            path.display()
-        ),
-        None => Ok(()),
-    }
-}
-
-/// The files that a guest is made of.
-pub(crate) struct Parts {
-    pub(crate) image: PathBuf,
+    pub(crate) config: Config,
+    pub(crate) image: Option<PathBuf>,
     pub(crate) module: Option<PathBuf>,
-    pub(crate) vng: PathBuf,
+    pub(crate) vng: Option<PathBuf>,
+    pub(crate) implementation: Implementation,
+    pub(crate) cpus: u32,
+    pub(crate) memory: String,
+    pub(crate) icount: bool,
+    pub(crate) kvm: bool,
+    pub(crate) threads: bool,
+    pub(crate) limit: Duration,
+    pub(crate) log: Option<PathBuf>,
+    pub(crate) append: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) command: Vec<String>,
+    pub(crate) output: Output,
+    pub(crate) end_at: Option<&'static str>,
 }
 
 impl Guest {
@@ -237,7 +186,7 @@ impl Guest {
     }
 
     /// Passes the command's output on to this program's own as it comes, instead of keeping it for
-    /// the [`Outcome`].
+    /// the [`Outcome`](crate::Outcome).
     pub fn pass_output_on(mut self) -> Self {
         self.output = Output::PassOn;
         self
@@ -247,139 +196,5 @@ impl Guest {
     pub(crate) fn end_at(mut self, text: &'static str) -> Self {
         self.end_at = Some(text);
         self
-    }
-
-    /// Boots the guest, runs the command in it, waits for its end, and judges the kernel's log.
-    ///
-    /// An error means that there was no guest: something to start it with is missing.
-    pub fn run(self) -> Result<Outcome> {
-        if self.command.is_empty() {
-            bail!("no command was given");
-        }
-        let cache = Cache::open()?;
-        let parts = self.parts()?;
-        let log = match &self.log {
-            Some(path) => std::path::absolute(path)?,
-            None => logfile::new(&cache)?,
-        };
-        // A log of before must not be taken for this guest's.
-        fs::write(&log, "")
-            .with_context(|| format!("cannot write the kernel's log to {}", log.display()))?;
-        let accelerator = if self.icount {
-            Accelerator::Instructions
-        } else if self.kvm && kvm::works(&cache, &parts.vng, &parts.image)? {
-            Accelerator::Kvm
-        } else {
-            Accelerator::Emulation {
-                threads: self.threads || qemu::emulates_in_threads(),
-            }
-        };
-        self.boot(&parts, &log, accelerator)
-    }
-
-    /// Boots the guest with its parts at hand.
-    pub(crate) fn boot(
-        &self,
-        parts: &Parts,
-        log: &Path,
-        accelerator: Accelerator,
-    ) -> Result<Outcome> {
-        let directory = match &self.directory {
-            Some(directory) => directory.clone(),
-            None => env::current_dir().context("cannot find the working directory")?,
-        };
-        let script = Script {
-            module: parts.module.as_deref(),
-            directory: &directory,
-            environment: &self.environment(),
-            command: &self.command,
-        };
-        // The guest sees this machine's files: the script needs no way of its own into it.
-        let folder = tempfile::Builder::new()
-            .prefix("guest-")
-            .tempdir()
-            .context("cannot make a temporary directory")?;
-        check_shared(folder.path()).context("TMPDIR has to be elsewhere")?;
-        parts.module.as_deref().map_or(Ok(()), check_shared)?;
-        let file = folder.path().join("run");
-        fs::write(&file, script.text()?)
-            .with_context(|| format!("cannot write {}", file.display()))?;
-        let programs = folder.path().join("bin");
-        early::write(&programs)?;
-        let mut command = Machine {
-            vng: &parts.vng,
-            image: &parts.image,
-            log,
-            script: &file,
-            programs: &programs,
-            cpus: self.cpus,
-            memory: &self.memory,
-            accelerator,
-            append: &self.append,
-        }
-        .command()?;
-        let ended = process::run(&mut command, self.limit, self.output, self.end_at)?;
-        let log = Log::read(log)?;
-        let end = if ended.timed_out {
-            End::TimeLimit(self.limit)
-        } else {
-            End::of(&log)
-        };
-        Ok(Outcome::new(end, ended.stdout, ended.stderr, log))
-    }
-
-    /// Finds what the guest is made of: what was named, and the rest with the built kernel.
-    fn parts(&self) -> Result<Parts> {
-        let wants_module = self.implementation == Implementation::Rust;
-        let built = if self.image.is_some()
-            && self.vng.is_some()
-            && (self.module.is_some() || !wants_module)
-        {
-            None
-        } else {
-            Some(kernel::built(self.config)?)
-        };
-        let part = |named: &Option<PathBuf>, built: Option<PathBuf>| -> Result<PathBuf> {
-            let path = named
-                .clone()
-                .or(built)
-                .context("a part of the guest is not named")?;
-            let path = std::path::absolute(path)?;
-            if !path.is_file() {
-                bail!("{} is not there", path.display());
-            }
-            Ok(path)
-        };
-        Ok(Parts {
-            image: part(&self.image, built.as_ref().map(|built| built.image.clone()))?,
-            vng: part(&self.vng, built.as_ref().map(|built| built.vng.clone()))?,
-            module: match wants_module {
-                true => Some(part(&self.module, built.map(|built| built.module))?),
-                false => None,
-            },
-        })
-    }
-
-    /// The command's whole environment.
-    fn environment(&self) -> Vec<(String, String)> {
-        let path = match env::var("PATH") {
-            Ok(path) if !path.is_empty() => format!("{path}:{ROOT_PATH}"),
-            _ => ROOT_PATH.to_owned(),
-        };
-        let fixed = [
-            ("PATH", path.as_str()),
-            ("HOME", "/root"),
-            ("USER", "root"),
-            ("LANG", "C.UTF-8"),
-        ];
-        let fixed = fixed.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let passed_on = PASSED_ON
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), env::var(name).ok()?)));
-        fixed
-            .into_iter()
-            .chain(passed_on)
-            .chain(self.environment.iter().cloned())
-            .collect()
     }
 }

@@ -15,10 +15,7 @@ use std::{
 use anyhow::{Context, Result};
 use kernel::Cache;
 
-use crate::{
-    guest::{Guest, Parts},
-    qemu::Accelerator,
-};
+use crate::{guest::Guest, parts::Parts, qemu::Accelerator};
 
 /// What QEMU says when KVM gives a guest up; the guest then stands still.
 pub(crate) const FAILURE: &str = "KVM internal error";

@@ -7,14 +7,17 @@
 //! a guest and runs it; the [`Outcome`] has the command's output and exit status, the [`Log`], and
 //! the kernel's [`Complaint`]s.
 
+mod boot;
 pub mod complaints;
 mod early;
+mod environment;
 mod guest;
 mod interrupt;
 mod kvm;
 mod log;
 mod logfile;
 mod outcome;
+mod parts;
 mod process;
 mod qemu;
 mod script;

@@ -20,8 +20,20 @@ pub(crate) enum Accelerator {
 }
 
 impl Accelerator {
+    /// The arguments for the guest's kernel.
+    pub(crate) fn kernel_arguments(self) -> &'static [&'static str] {
+        match self {
+            // To calibrate the local APIC's timer, the kernel turns half a billion times in a loop
+            // that is slow to count: most of the whole boot. The HPET needs no calibration. A CPU
+            // with nothing to do sleeps a tick at a time, where it else would leap over minutes
+            // while it waits for this machine.
+            Self::Instructions => &["nolapic_timer", "nohz=off"],
+            Self::Kvm | Self::Emulation { .. } => &[],
+        }
+    }
+
     /// The options for QEMU, on top of virtme-ng's own.
-    pub(crate) fn arguments(self) -> &'static [&'static str] {
+    pub(crate) fn qemu_arguments(self) -> &'static [&'static str] {
         match self {
             // virtme-ng asks for it by itself.
             Self::Kvm => &[],

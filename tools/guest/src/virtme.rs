@@ -89,9 +89,9 @@ impl Machine<'_> {
         command
             .arg("--kopt")
             .arg(assignment("PATH=", self.programs));
-        for argument in KERNEL_ARGUMENTS
-            .iter()
-            .copied()
+        let own = [KERNEL_ARGUMENTS, self.accelerator.kernel_arguments()].concat();
+        for argument in own
+            .into_iter()
             .chain(self.append.iter().map(String::as_str))
         {
             command.args(["--kopt", argument]);
@@ -105,7 +105,7 @@ impl Machine<'_> {
         command
             .arg("-set")
             .arg(assignment("chardev.console.path=", self.log));
-        command.args(self.accelerator.arguments());
+        command.args(self.accelerator.qemu_arguments());
         Ok(command)
     }
 }

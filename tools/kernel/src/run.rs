@@ -46,7 +46,7 @@ where
     .env("LC_ALL", "C")
 }
 
-/// Runs a program for what it prints. What it says on stderr becomes part of the error.
+/// Runs a program for what it prints. What it says on stderr becomes the error.
 pub(crate) fn answer(expression: &Expression) -> Result<String> {
     let output = expression
         .stdin_null()
@@ -56,15 +56,9 @@ pub(crate) fn answer(expression: &Expression) -> Result<String> {
         .run()?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!(
-            "{} failed: {}\n{}",
-            describe(expression),
-            output.status,
-            said.trim()
-        );
+        bail!("{} ({})", said.trim(), output.status);
     }
-    String::from_utf8(output.stdout)
-        .with_context(|| format!("{} printed no UTF-8", describe(expression)))
+    String::from_utf8(output.stdout).context("a program printed what is no UTF-8")
 }
 
 /// Runs a program that says on stdout or stderr what it finds wrong, and fails then.
@@ -100,7 +94,8 @@ pub(crate) fn logged(
         .stderr_to_stdout()
         .stdout_file(file)
         .unchecked()
-        .start()?;
+        .start()
+        .with_context(|| format!("{title}: cannot run what does it"))?;
     let exit = loop {
         let ended = running
             .wait_timeout(LOOK_EVERY)?
@@ -143,10 +138,6 @@ pub(crate) fn which(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path)
         .map(|directory| directory.join(name))
         .find(|file| file.is_file())
-}
-
-fn describe(expression: &Expression) -> String {
-    format!("{expression:?}")
 }
 
 /// The end of a log, and before it the first errors where they are further up: a parallel build

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Debian's packages, without the compilers, each with a program that shows it is there on another
-/// system.
+/// system. `a|b` is either of two.
 const PACKAGES: [(&str, &str); 27] = [
     // To build a kernel.
     ("make", "make"),
@@ -47,7 +47,8 @@ const PACKAGES: [(&str, &str); 27] = [
     ("python3", "python3"),
     ("python3-venv", ""),
     ("udev", "udevadm"),
-    ("busybox-static", "busybox"),
+    // The two cannot be installed together, and many a machine has the second.
+    ("busybox-static|busybox", "busybox"),
     ("iproute2", "ip"),
     ("procps", "ps"),
     // What packages are verified by.

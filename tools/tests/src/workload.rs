@@ -33,7 +33,7 @@ pub enum Kind {
     Exited,
     /// Killed by a signal, not yet waited for.
     Killed,
-    /// Dumped core, not yet waited for.
+    /// Dumped core, not yet waited for. The kernel needs `CONFIG_ELF_CORE`.
     Dumped,
     /// A leader and two threads; stopped. All three are asked for.
     Threads,

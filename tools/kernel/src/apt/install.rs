@@ -24,16 +24,14 @@ pub(crate) fn is_debian() -> bool {
         .all(|program| run::which(program).is_some())
 }
 
-/// Those of the packages that are not installed.
+/// Those of the packages that are not installed. `a|b` is satisfied by either, and is `a` if it is
+/// missing.
 pub(crate) fn missing(packages: &[String]) -> Result<Vec<String>> {
-    let mut arguments = vec!["--show", "--showformat=${Package} ${db:Status-Status}\\n"];
-    arguments.extend(packages.iter().map(String::as_str));
+    let mut arguments = vec!["--show", "--showformat=${Package} ${db:Status-Status}\n"];
+    arguments.extend(packages.iter().flat_map(|package| package.split('|')));
     // It fails where it knows no package of a name, and still lists the others.
-    let output = run::program("dpkg-query", &arguments)
-        .stdout_capture()
-        .stderr_null()
-        .unchecked()
-        .run()?;
+    let query = run::program("dpkg-query", &arguments);
+    let output = query.stdout_capture().stderr_null().unchecked().run()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let installed: BTreeSet<&str> = text
         .lines()
@@ -41,8 +39,8 @@ pub(crate) fn missing(packages: &[String]) -> Result<Vec<String>> {
         .collect();
     Ok(packages
         .iter()
-        .filter(|package| !installed.contains(package.as_str()))
-        .cloned()
+        .filter(|package| !package.split('|').any(|name| installed.contains(name)))
+        .filter_map(|package| package.split('|').next().map(str::to_owned))
         .collect())
 }
 
@@ -163,8 +161,14 @@ mod tests {
         if !is_debian() {
             return;
         }
-        let names = ["base-files", "no-such-package-at-all"].map(String::from);
-        assert_eq!(missing(&names).unwrap(), ["no-such-package-at-all"]);
+        let names = [
+            "base-files",
+            "no-such-package-at-all",
+            "no-such-either|dpkg",
+            "no-a|no-b",
+        ];
+        let missing = missing(&names.map(String::from)).unwrap();
+        assert_eq!(missing, ["no-such-package-at-all", "no-a"]);
         assert_eq!(offered("no-such-package-at-all").unwrap(), None);
         assert_eq!(
             owner(Path::new("/usr/bin/dpkg-query")).unwrap().as_deref(),

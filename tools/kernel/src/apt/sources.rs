@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use semver::Version;
 
-use super::command;
+use super::{command, install::update};
 use crate::{Cache, archive, run, space::MEGABYTE};
 
 /// The suite that has newer packages than the machine's own release may have.
@@ -146,7 +146,7 @@ fn private_sources(cache: &Cache) -> Result<Vec<String>> {
     for directory in [lists.join("partial"), archives.join("archives/partial")] {
         fs::create_dir_all(directory)?;
     }
-    fs::write(&list, sources_file(&mirrors()?, keyring()?))?;
+    fs::write(&list, sources_file(&mirrors(cache)?, keyring()?))?;
     let options: Vec<String> = [
         format!("Dir::Etc::sourcelist={}", list.display()),
         "Dir::Etc::sourceparts=/dev/null".into(),
@@ -170,18 +170,19 @@ fn private_sources(cache: &Cache) -> Result<Vec<String>> {
 }
 
 /// The addresses of the Debian mirrors that the machine is configured for.
-fn mirrors() -> Result<BTreeSet<String>> {
+fn mirrors(cache: &Cache) -> Result<BTreeSet<String>> {
     let format = "$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)";
-    let targets = run::answer(&run::program(
-        "apt-get",
-        &["indextargets", "--format", format, "Created-By: Packages"],
-    ))?;
-    let mirrors = mirrors_of(&targets);
+    let arguments = ["indextargets", "--format", format, "Created-By: Packages"];
+    let configured =
+        || run::answer(&run::program("apt-get", &arguments)).map(|all| mirrors_of(&all));
+    let mut mirrors = configured()?;
     if mirrors.is_empty() {
-        bail!(
-            "no Debian mirror is configured on this machine, or its package lists were never \
-             fetched (`apt-get update` does that)"
-        );
+        // apt knows whose archive a source is from its lists, which an image of Debian comes without.
+        update(cache)?;
+        mirrors = configured()?;
+    }
+    if mirrors.is_empty() {
+        bail!("no Debian mirror is configured on this machine");
     }
     Ok(mirrors)
 }

@@ -48,6 +48,10 @@ pub(super) fn check(project: &Project, built: &Built) -> Result<()> {
         arguments: mut all,
     } = Compilation::parse(&saved)?;
     let documentation = output.join("doc");
+    // The pages of what is no more would be looked through as well.
+    if documentation.exists() {
+        fs::remove_dir_all(&documentation)?;
+    }
     all.extend([
         "-Dwarnings".into(),
         // Nobody links to a module, so what it has inside is what there is to document, and to link

@@ -26,6 +26,7 @@ pub(super) fn check(project: &Project, built: &Built) -> Result<()> {
     let rules = built.source.join(".rustfmt.toml");
     let mut arguments = vec![
         "--check",
+        "--color=never",
         "--config-path",
         rules.to_str().context("no UTF-8")?,
     ];

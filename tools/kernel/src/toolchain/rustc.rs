@@ -56,7 +56,13 @@ impl Rustc {
 
     /// Lets rustup add a component to it.
     pub(crate) fn add_component(&self, cache: &Cache, component: &str) -> Result<()> {
-        let add = run::program("rustup", &["component", "add", component]);
+        let name = self
+            .sysroot
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        let arguments = ["component", "add", "--toolchain", &name, component];
+        let add = run::program("rustup", &arguments);
         let title = format!("adding {component} to rustc {}", self.version);
         run::logged(&title, &add, &cache.log("rustup"), |_| None)
     }

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{Parser, Subcommand};
 use tests::{
     implementation::{Implementation, MODULE},
@@ -48,20 +48,22 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Who answered, and what shows it.
+/// Who answered, and what shows it: the list of modules and the kernel's log, which must agree.
 fn evidence(in_charge: Implementation) -> anyhow::Result<String> {
     let lines = KernelLog::whole()?.lines()?;
     let last = lines.iter().rev().find(|line| line.contains(PROVIDER));
-    let log = last.map_or_else(
-        || format!("the kernel's log has no line of a {PROVIDER:?}"),
-        |line| format!("the kernel's log says {line:?}"),
+    let attached = last.is_some_and(|line| line.ends_with(" attached"));
+    ensure!(
+        attached == (in_charge == Implementation::Rust),
+        "/proc/modules says {in_charge:?}, the kernel's log says {last:?}"
     );
+    let log = last.map_or_else(|| "of no provider".to_owned(), |line| format!("{line:?}"));
     Ok(match in_charge {
-        Implementation::Rust => {
-            format!("Answered by {MODULE}, the Rust module: it is in /proc/modules, and {log}.")
-        }
-        Implementation::C => {
-            format!("Answered by the kernel's own C: {MODULE} is not in /proc/modules, and {log}.")
-        }
+        Implementation::Rust => format!(
+            "Answered by {MODULE}, the Rust module: it is in /proc/modules, and the kernel's log says {log}."
+        ),
+        Implementation::C => format!(
+            "Answered by the kernel's own C: {MODULE} is not in /proc/modules, and the kernel's log says {log}."
+        ),
     })
 }
