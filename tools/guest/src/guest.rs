@@ -21,7 +21,9 @@ pub enum Implementation {
 
 /// A guest that runs one command as root and powers off.
 ///
-/// Its root is this machine's own, read-only with overlays in memory.
+/// Its root is this machine's own, read-only with overlays in memory. It has its own `/dev`,
+/// `/proc`, `/run`, `/sys`, `/var/cache`, `/var/log` and `/var/tmp`: what this machine has there it
+/// cannot see. What changes on this machine while the guest runs, it may or may not see.
 ///
 /// ```no_run
 /// use guest::{Guest, Implementation};

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser};
+use clap::{Args, Parser, value_parser};
 use guest::{CRASH, Guest, Implementation};
 use kernel::Config;
 
@@ -37,7 +37,7 @@ struct Run {
     #[arg(long, value_enum, default_value_t)]
     config: Config,
     /// Number of CPUs.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = value_parser!(u32).range(1..))]
     cpus: u32,
     /// Size of the memory.
     #[arg(long, value_name = "SIZE", default_value = "1G")]
@@ -53,7 +53,8 @@ struct Run {
     #[arg(long, conflicts_with = "icount")]
     threads: bool,
     /// End the guest after this time.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300,
+        value_parser = value_parser!(u64).range(1..))]
     timeout: u64,
     /// File for the kernel's log, instead of one in the cache.
     #[arg(long, value_name = "FILE")]

@@ -16,7 +16,7 @@ pub const COMPLAINT: u8 = 125;
 pub const CRASH: u8 = 126;
 
 /// Lines of the log shown when nothing in it says what is wrong.
-const TAIL: usize = 40;
+const TAIL: usize = 30;
 
 /// How a guest ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -102,8 +102,8 @@ fn success_is_silent() {
 
 #[test]
 fn time_counts_instructions() {
-    // A thousand turns of this loop are some ten thousand instructions: a clock that runs as it
-    // does on the wall differs from one run to the next by more than a tenth.
+    // A clock that runs as it does on the wall differs from one run of this loop to the next by
+    // more than a tenth, on a busy machine by far.
     let script = "import time\n\
                   def turns():\n\
                   \tstart = time.monotonic_ns()\n\

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use semver::Version;
 
 use super::{command, install::update};
-use crate::{Cache, archive, run, space::MEGABYTE};
+use crate::{Cache, archive, progress, run, space::MEGABYTE};
 
 /// The suite that has newer packages than the machine's own release may have.
 const NEWER_SUITE: &str = "trixie-backports";
@@ -42,10 +42,15 @@ pub(crate) fn find(
     names: &[&str],
     fits: impl Fn(&Version) -> bool,
 ) -> Result<Option<Package>> {
-    match newest(names, Vec::new(), &fits)? {
-        Some(package) => Ok(Some(package)),
-        None => newest(names, private_sources(cache)?, &fits),
+    if newest(names, Vec::new(), &fits)?.is_none() {
+        return newest(names, private_sources(cache)?, &fits);
     }
+    // The machine's lists may be of long ago, and what they name gone. Where they cannot be updated
+    // they have to do.
+    if let Err(error) = update(cache) {
+        progress::say(&format!("using the package lists as they are: {error:#}"));
+    }
+    newest(names, Vec::new(), &fits)
 }
 
 impl Package {

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Running a guest, from its parts to its outcome.
+
+use std::{env, fs, path::Path};
+
+use anyhow::{Context, Result, bail};
+use kernel::Cache;
+
+use crate::{
+    early, environment,
+    guest::Guest,
+    kvm,
+    log::Log,
+    logfile,
+    outcome::{End, Outcome},
+    parts::{Parts, check_shared},
+    process,
+    qemu::{self, Accelerator},
+    script::Script,
+    virtme::Machine,
+};
+
+impl Guest {
+    /// Boots the guest, runs the command in it, waits for its end, and judges the kernel's log.
+    ///
+    /// An error means that there was no guest: something to start it with is missing.
+    pub fn run(self) -> Result<Outcome> {
+        if self.command.is_empty() {
+            bail!("no command was given");
+        }
+        let cache = Cache::open()?;
+        let parts = Parts::of(&self)?;
+        let log = match &self.log {
+            Some(path) => std::path::absolute(path)?,
+            None => logfile::new(&cache)?,
+        };
+        // A log of before must not be taken for this guest's.
+        fs::write(&log, "")
+            .with_context(|| format!("cannot write the kernel's log to {}", log.display()))?;
+        let accelerator = if self.icount {
+            Accelerator::Instructions
+        } else if self.kvm && kvm::works(&cache, &parts.vng, &parts.image)? {
+            Accelerator::Kvm
+        } else {
+            Accelerator::Emulation {
+                threads: self.threads || qemu::emulates_in_threads(),
+            }
+        };
+        self.boot(&parts, &log, accelerator)
+    }
+
+    /// Boots the guest with its parts at hand.
+    pub(crate) fn boot(
+        &self,
+        parts: &Parts,
+        log: &Path,
+        accelerator: Accelerator,
+    ) -> Result<Outcome> {
+        let directory = match &self.directory {
+            Some(directory) => directory.clone(),
+            None => env::current_dir().context("cannot find the working directory")?,
+        };
+        let script = Script {
+            module: parts.module.as_deref(),
+            directory: &directory,
+            environment: &environment::of(&self.environment),
+            command: &self.command,
+        };
+        // The guest sees this machine's files: the script needs no way of its own into it.
+        let folder = tempfile::Builder::new()
+            .prefix("guest-")
+            .tempdir()
+            .context("cannot make a temporary directory")?;
+        check_shared(folder.path()).context("TMPDIR has to be elsewhere")?;
+        parts.module.as_deref().map_or(Ok(()), check_shared)?;
+        let file = folder.path().join("run");
+        fs::write(&file, script.text()?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        let programs = folder.path().join("bin");
+        early::write(&programs)?;
+        let mut command = Machine {
+            vng: &parts.vng,
+            image: &parts.image,
+            log,
+            script: &file,
+            programs: &programs,
+            cpus: self.cpus,
+            memory: &self.memory,
+            accelerator,
+            append: &self.append,
+        }
+        .command()?;
+        let ended = process::run(&mut command, self.limit, self.output, self.end_at)?;
+        let log = Log::read(log)?;
+        let end = if ended.timed_out {
+            End::TimeLimit(self.limit)
+        } else {
+            End::of(&log)
+        };
+        Ok(Outcome::new(end, ended.stdout, ended.stderr, log))
+    }
+}

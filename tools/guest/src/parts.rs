@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The files that a guest is made of.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::guest::{Guest, Implementation};
+
+/// Directories that the guest does not share with this machine: virtme-ng mounts others over them.
+const NOT_SHARED: &[&str] = &[
+    "/dev",
+    "/proc",
+    "/run",
+    "/sys",
+    "/var/cache",
+    "/var/lib/apt",
+    "/var/log",
+    "/var/tmp",
+];
+
+/// The files that a guest is made of.
+pub(crate) struct Parts {
+    pub(crate) image: PathBuf,
+    pub(crate) module: Option<PathBuf>,
+    pub(crate) vng: PathBuf,
+}
+
+impl Parts {
+    /// What was named for the guest, and the rest with the built kernel.
+    pub(crate) fn of(guest: &Guest) -> Result<Self> {
+        let wants_module = guest.implementation == Implementation::Rust;
+        let built = if guest.image.is_some()
+            && guest.vng.is_some()
+            && (guest.module.is_some() || !wants_module)
+        {
+            None
+        } else {
+            Some(kernel::built(guest.config)?)
+        };
+        let part = |named: &Option<PathBuf>, built: Option<PathBuf>| -> Result<PathBuf> {
+            let path = named
+                .clone()
+                .or(built)
+                .context("a part of the guest is not named")?;
+            let path = std::path::absolute(path)?;
+            if !path.is_file() {
+                bail!("{} is not there", path.display());
+            }
+            Ok(path)
+        };
+        Ok(Self {
+            image: part(
+                &guest.image,
+                built.as_ref().map(|built| built.image.clone()),
+            )?,
+            vng: part(&guest.vng, built.as_ref().map(|built| built.vng.clone()))?,
+            module: match wants_module {
+                true => Some(part(&guest.module, built.map(|built| built.module))?),
+                false => None,
+            },
+        })
+    }
+}
+
+/// Fails if the guest cannot see a file.
+pub(crate) fn check_shared(path: &Path) -> Result<()> {
+    match NOT_SHARED
+        .iter()
+        .find(|directory| path.starts_with(directory))
+    {
+        Some(directory) => bail!(
+            "{} cannot be seen in the guest, which has its own {directory}",
+            path.display()
+        ),
+        None => Ok(()),
+    }
+}
