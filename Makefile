@@ -75,7 +75,7 @@ test: module
 check: module
 	@$(BIN)/tally \
 		'module: $(BIN)/kernel check' \
-		'tools, format: cargo fmt --manifest-path tools/Cargo.toml --check' \
+		'tools, format: cargo fmt --all --manifest-path tools/Cargo.toml --check' \
 		'tools, lints: cargo clippy --release --quiet $(CARGO_FLAGS) --workspace --all-targets -- -D warnings' \
 		'tools, documentation: RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps $(CARGO_FLAGS) --workspace'
 
