@@ -5,7 +5,7 @@
 use std::{
     collections::VecDeque,
     io,
-    os::fd::{AsRawFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
     time::Duration,
 };
 
@@ -60,6 +60,12 @@ pub struct Client {
     sequence: u32,
     // Exit records that came in while an answer was waited for.
     records: VecDeque<Datagram>,
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 impl Client {

@@ -2,7 +2,11 @@
 
 //! A generic-netlink socket that speaks in datagrams.
 
-use std::{io, os::fd::AsFd, time::Duration};
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd},
+    time::Duration,
+};
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
 use nix::{
@@ -34,6 +38,12 @@ pub struct GenlSocket {
     socket: Socket,
     port: u32,
     buffer: Vec<u8>,
+}
+
+impl AsFd for GenlSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 impl GenlSocket {

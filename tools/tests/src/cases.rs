@@ -2,9 +2,12 @@
 
 //! The tests.
 
+mod exit_records;
+mod exit_storm;
 pub mod family;
 mod handover;
 mod layout;
+mod listeners;
 mod module;
 mod namespaces;
 mod records;
@@ -34,6 +37,9 @@ pub fn all(context: &Arc<Context>) -> Vec<Trial> {
         refusals::trials(context),
         namespaces::trials(context),
         handover::trials(context),
+        exit_records::trials(context),
+        listeners::trials(context),
+        exit_storm::trials(context),
     ]
     .into_iter()
     .flatten()

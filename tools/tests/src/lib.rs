@@ -9,6 +9,8 @@
 //!
 //! - Who answers: [`implementation`].
 //! - Who is asked for: [`workload`].
+//! - Who exits, who is told of it and what cannot be equal then: [`exit`], [`storm`], [`listener`],
+//!   [`exit_moving`].
 //! - Who asks: [`caller`]; what is asked: [`requests`]; what came back and when: [`exchange`].
 //! - What is equal: [`compare`].
 //! - What is tested: [`cases`].
@@ -19,13 +21,17 @@ pub mod compare;
 pub mod context;
 pub mod differential;
 pub mod exchange;
+pub mod exit;
+pub mod exit_moving;
 pub mod implementation;
 pub mod intended;
 pub mod kernel_log;
+pub mod listener;
 pub mod moving;
 pub mod peer;
 pub mod requests;
 pub mod slab;
 pub mod snapshot;
 pub mod stock;
+pub mod storm;
 pub mod workload;

@@ -13,6 +13,7 @@ use procfs::process::Process;
 use taskstats_client::{Client, Request};
 
 pub use act::act;
+pub(crate) use act::{become_user, compute, renice, schedule, work};
 
 use crate::{
     compare::compare,

@@ -9,9 +9,11 @@ use tests::{
     caller::{self, Acks, Standing},
     cases,
     context::Context,
+    exit::{self, Ending},
     implementation::Switch,
     snapshot::Snapshot,
     stock::StockClients,
+    storm,
     workload::{self, Kind},
 };
 
@@ -33,6 +35,20 @@ enum Command {
     Task {
         /// What it does before it stands still.
         kind: Kind,
+    },
+    /// Becomes the parent of a task that ends.
+    #[command(hide = true)]
+    Exit {
+        /// How it ends.
+        ending: Ending,
+    },
+    /// Becomes the parent of many short-lived tasks.
+    #[command(hide = true)]
+    Storm {
+        /// The CPU to run on.
+        cpu: usize,
+        /// How many tasks.
+        tasks: usize,
     },
     /// Becomes a process that asks.
     #[command(hide = true)]
@@ -73,6 +89,8 @@ fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Task { kind } => workload::act(kind).map(|()| ExitCode::SUCCESS),
+        Command::Exit { ending } => exit::act(ending).map(|()| ExitCode::SUCCESS),
+        Command::Storm { cpu, tasks } => storm::act(cpu, tasks).map(|()| ExitCode::SUCCESS),
         Command::Caller { standing, acks } => {
             caller::act(standing, acks).map(|()| ExitCode::SUCCESS)
         }

@@ -129,7 +129,7 @@ pub(crate) fn work() -> anyhow::Result<()> {
 }
 
 /// Uses that much CPU time.
-fn compute(time: Duration) -> anyhow::Result<()> {
+pub(crate) fn compute(time: Duration) -> anyhow::Result<()> {
     let used = || clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from);
     let end = used()? + time;
     while used()? < end {
@@ -268,14 +268,14 @@ fn outlive_the_leader() -> anyhow::Result<()> {
     }
 }
 
-fn renice(nice: i32) -> anyhow::Result<()> {
+pub(crate) fn renice(nice: i32) -> anyhow::Result<()> {
     // SAFETY: Takes no pointer.
     let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
     nix::errno::Errno::result(result)?;
     Ok(())
 }
 
-fn schedule(policy: i32, priority: i32) -> anyhow::Result<()> {
+pub(crate) fn schedule(policy: i32, priority: i32) -> anyhow::Result<()> {
     let parameter = libc::sched_param {
         sched_priority: priority,
     };
@@ -285,7 +285,7 @@ fn schedule(policy: i32, priority: i32) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn become_user() -> anyhow::Result<()> {
+pub(crate) fn become_user() -> anyhow::Result<()> {
     let (uid, gid) = (Uid::from_raw(UID), Gid::from_raw(GID));
     setresgid(gid, gid, gid)?;
     setresuid(uid, uid, uid)?;

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! 20,000 tasks that end on two CPUs: each is heard of once, in sequence, with what `wait4` reported.
+//! And that nothing of all this is left behind.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, anyhow, ensure};
+use libtest_mimic::Trial;
+use taskstats_client::record::Taskstats;
+
+use crate::{
+    context::Context,
+    exit::{Ending, Parent},
+    implementation::{Implementation, MODULE},
+    listener::{ExitMessage, Listener, in_sequence},
+    peer::Peer,
+    slab,
+    storm::Ended,
+};
+
+/// Tasks on each CPU.
+const TASKS: usize = 10_000;
+
+/// A message takes 2,304 bytes of the room here; twice that is enough anywhere.
+const ROOM: usize = 2 * TASKS * 2_304;
+
+/// Rounds that would leave that many objects, if each left one.
+const ROUNDS: usize = 100;
+
+pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
+    vec![
+        context.trial("exit_storm::under_c", |context, _| {
+            storm(context, Implementation::C)
+        }),
+        context.trial("exit_storm::under_rust", |context, _| {
+            storm(context, Implementation::Rust)
+        }),
+        context.trial("exit_storm::nothing_is_left", nothing_is_left),
+    ]
+}
+
+/// What happened on one CPU.
+struct Half {
+    ended: Vec<Ended>,
+    parent: u32,
+    messages: Vec<ExitMessage>,
+}
+
+fn storm(context: &Context, implementation: Implementation) -> anyhow::Result<()> {
+    context.switch.to(implementation)?;
+    let mut listeners = [Listener::on("0")?, Listener::on("1")?];
+    for listener in &listeners {
+        listener.room(ROOM)?;
+    }
+    let started = Instant::now();
+    let parents = thread::scope(|scope| {
+        let threads = [0, 1].map(|cpu| scope.spawn(move || half(cpu, TASKS)));
+        threads.map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("panicked"))))
+    });
+    let took = started.elapsed();
+    let mut totals = Totals::default();
+    for (cpu, (parent, listener)) in parents.into_iter().zip(&mut listeners).enumerate() {
+        let (parent, ended) = parent?;
+        let half = Half {
+            ended,
+            parent,
+            messages: listener.hear_all()?,
+        };
+        let of_half = half.check().with_context(|| format!("on CPU {cpu}"))?;
+        totals.add(&of_half);
+    }
+    println!("{implementation:?}: {totals:?} in {took:?}");
+    totals.check()
+}
+
+/// Runs the tasks of one CPU.
+fn half(cpu: usize, tasks: usize) -> anyhow::Result<(u32, Vec<Ended>)> {
+    let mut peer = Peer::myself(&["storm", &cpu.to_string(), &tasks.to_string()])?;
+    let mut ended = Vec::with_capacity(tasks);
+    for _ in 0..tasks {
+        ended.push(Ended::parse(&peer.line()?)?);
+    }
+    Ok((peer.id(), ended))
+}
+
+impl Half {
+    fn check(&self) -> anyhow::Result<Totals> {
+        ensure!(self.ended.len() == TASKS, "{} tasks", self.ended.len());
+        in_sequence(&self.messages)?;
+        let mut records: BTreeMap<u32, &Taskstats> = BTreeMap::new();
+        let ours = |message: &&ExitMessage| message.task.ac_ppid == self.parent;
+        for message in self.messages.iter().filter(ours) {
+            ensure!(message.process.is_none(), "a process's record");
+            let twice = records.insert(message.task.ac_pid, &message.task);
+            ensure!(twice.is_none(), "heard of {} twice", message.task.ac_pid);
+        }
+        ensure!(
+            records.len() == TASKS,
+            "heard of {} of {TASKS} tasks",
+            records.len()
+        );
+        let mut totals = Totals::default();
+        for ended in &self.ended {
+            let record = records.get(&ended.pid);
+            let record = record.with_context(|| format!("nothing was heard of {}", ended.pid))?;
+            agree(record, ended).with_context(|| format!("{ended:?} {record:?}"))?;
+            totals.count(record, ended);
+        }
+        Ok(totals)
+    }
+}
+
+/// How a task's record and what `wait4` reported of it go together.
+///
+/// `wait4` reports the scheduler's exact time, divided between user and system time as the ticks
+/// were; the record has the ticks themselves in `ac_utime` and `ac_stime`, and the scheduler's time
+/// in `cpu_run_virtual_total`. The record is made before the task is through: what it does after
+/// that, `wait4` alone has. So is the switch by which it leaves its CPU for the last time.
+fn agree(record: &Taskstats, ended: &Ended) -> anyhow::Result<()> {
+    let usage = ended.usage;
+    let ticks = record.ac_utime + record.ac_stime;
+    ensure!(record.ac_exitcode == usage.status, "exit status");
+    ensure!(
+        (ticks..=ticks + 1).contains(&(record.cpu_run_real_total / 1_000)),
+        "user and system time"
+    );
+    // Two roundings to microseconds.
+    ensure!(
+        record.cpu_run_virtual_total / 1_000 <= usage.time_us + 1,
+        "the scheduler's time"
+    );
+    ensure!(
+        record.nvcsw < usage.voluntary && record.nivcsw <= usage.involuntary,
+        "context switches"
+    );
+    ensure!(
+        record.ac_minflt <= usage.minor_faults && record.ac_majflt == usage.major_faults,
+        "page faults"
+    );
+    Ok(())
+}
+
+/// Sums over many tasks, of their records and of what `wait4` reported.
+#[derive(Debug, Default)]
+struct Totals {
+    tasks: u64,
+    /// `ac_utime` and `ac_stime`.
+    ticks_us: u64,
+    /// `cpu_run_virtual_total`.
+    scheduler_us: u64,
+    reported_us: u64,
+    voluntary: [u64; 2],
+    involuntary: [u64; 2],
+    minor_faults: [u64; 2],
+}
+
+impl Totals {
+    fn count(&mut self, record: &Taskstats, ended: &Ended) {
+        let usage = ended.usage;
+        self.add(&Self {
+            tasks: 1,
+            ticks_us: record.ac_utime + record.ac_stime,
+            scheduler_us: record.cpu_run_virtual_total / 1_000,
+            reported_us: usage.time_us,
+            voluntary: [record.nvcsw, usage.voluntary],
+            involuntary: [record.nivcsw, usage.involuntary],
+            minor_faults: [record.ac_minflt, usage.minor_faults],
+        });
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.tasks += other.tasks;
+        self.ticks_us += other.ticks_us;
+        self.scheduler_us += other.scheduler_us;
+        self.reported_us += other.reported_us;
+        for index in [0, 1] {
+            self.voluntary[index] += other.voluntary[index];
+            self.involuntary[index] += other.involuntary[index];
+            self.minor_faults[index] += other.minor_faults[index];
+        }
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.scheduler_us <= self.reported_us + self.tasks,
+            "the scheduler's time: {self:?}"
+        );
+        Ok(())
+    }
+}
+
+/// All kinds of exits, with listeners that come and go.
+fn round(context: &Context) -> anyhow::Result<()> {
+    let endings = [Ending::TwoThreads, Ending::Plain];
+    for index in 0..ROUNDS {
+        let mut listener = Listener::on("0-1")?;
+        let _other = Listener::on("1")?;
+        if index % 10 == 0 {
+            Parent::spawn(endings[index / 10 % 2])?.report()?;
+        } else {
+            half(index % 2, 2)?;
+        }
+        listener.hear_all()?;
+        if index % 2 == 0 {
+            listener.deregister("0-1")?;
+        }
+        if index % 25 == 0 {
+            ensure!(
+                context.switch.oracle_only() || users()? == 0,
+                "the module has users"
+            );
+            context.switch.to(Implementation::C)?;
+            context.switch.to(Implementation::Rust)?;
+        }
+    }
+    Ok(())
+}
+
+fn nothing_is_left(context: &Context, _: &str) -> anyhow::Result<()> {
+    context.switch.to(Implementation::Rust)?;
+    // The first round fills what the kernel keeps for good.
+    round(context)?;
+    let before = slab::counts()?;
+    round(context)?;
+    let started = Instant::now();
+    loop {
+        let grown = slab::growth(&before, &slab::counts()?, ROUNDS as i64 / 2);
+        if grown.is_empty() {
+            break;
+        }
+        // What RCU still holds back goes within seconds.
+        ensure!(
+            started.elapsed() < Duration::from_secs(20),
+            "caches have grown: {grown:?}"
+        );
+        thread::sleep(Duration::from_millis(200));
+    }
+    ensure!(
+        context.switch.oracle_only() || users()? == 0,
+        "the module has users"
+    );
+    Ok(())
+}
+
+fn users() -> anyhow::Result<i32> {
+    let modules = procfs::modules()?;
+    let module = modules.get(MODULE).context("not in /proc/modules")?;
+    Ok(module.refcount)
+}

@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tasks that end, each in another way, all on one CPU: what the kernel sends about them.
+//!
+//! The parent is this program started again with `exit ENDING`. It starts the process, waits for its
+//! end, and says in one line of JSON who there was and what `wait4` reported.
+
+use std::{
+    env,
+    fs::{self, File, Permissions},
+    io::{Read, Write, stdin, stdout},
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    process::Command,
+    sync::{Arc, Barrier, mpsc},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, bail, ensure};
+use clap::ValueEnum;
+use nix::{
+    fcntl::OFlag,
+    libc,
+    sched::{CloneFlags, CpuSet, sched_setaffinity, unshare},
+    sys::{
+        prctl,
+        resource::{RLIM_INFINITY, Resource, setrlimit},
+        signal::{Signal, raise},
+    },
+    unistd::{ForkResult, Pid, fork, getpid, gettid, pipe2},
+};
+use procfs::process::Process;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    exchange::Moment,
+    peer::{Peer, wait_until},
+    workload::{become_user, compute, renice, schedule, work},
+};
+
+/// The CPU that all of it runs on, so that one listener hears of all.
+pub const CPU: usize = 1;
+
+/// What each task uses of the CPU at least, in microseconds.
+pub const COMPUTED_US: u64 = 10_000;
+
+/// The status of those that exit with one.
+pub const STATUS: u32 = 3;
+
+/// How a process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Ending {
+    /// Exits.
+    Plain,
+    /// Exits with a status.
+    Status,
+    /// Is killed by a signal.
+    Killed,
+    /// Dumps core. The kernel needs `CONFIG_ELF_CORE`.
+    Dumped,
+    /// Called exec.
+    Executed,
+    /// Nice 7 under `SCHED_BATCH`.
+    Batch,
+    /// Real-time under `SCHED_RR`.
+    RoundRobin,
+    /// Nice -5.
+    Eager,
+    /// Other user and group ids.
+    User,
+    /// Other user and group ids, in a user namespace of its own.
+    UserNamespace,
+    /// Another user that called a set-user-id program of root's.
+    SetUserId,
+    /// Process 1 of a pid namespace of its own.
+    PidNamespace,
+    /// Read and wrote known amounts.
+    InputOutput,
+    /// Used the CPU, slept, read, wrote, faulted, copied on write.
+    Worked,
+    /// A name of 15 bytes that are not ASCII.
+    Named,
+    /// Two threads, the leader goes last.
+    TwoThreads,
+    /// 64 threads, the leader goes last.
+    ManyThreads,
+    /// The leader goes first.
+    Leaderless,
+    /// A thread that is not the leader calls exec.
+    ThreadExecutes,
+    /// Had a second thread, which is gone, and called exec since.
+    OnceThreaded,
+    /// Three threads, of which one goes each time the parent is told to let it.
+    InStages,
+    /// Exits with a status at once: what others execute.
+    #[value(hide = true)]
+    AtOnce,
+}
+
+/// What the parent says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// The parent.
+    pub parent: u32,
+    /// The process.
+    pub process: u32,
+    /// Its threads, by name. The same id can end twice, when a thread that calls exec takes it over.
+    pub tasks: Vec<(String, u32)>,
+    /// What `wait4` reported of the whole process.
+    pub usage: Usage,
+    /// Before its start.
+    pub begun: Moment,
+    /// After its end.
+    pub ended: Moment,
+}
+
+/// What `wait4` reports.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// The status.
+    pub status: u32,
+    /// User and system time in microseconds.
+    pub time_us: u64,
+    /// Most resident memory in KiB.
+    pub resident: u64,
+    /// Minor faults.
+    pub minor_faults: u64,
+    /// Major faults.
+    pub major_faults: u64,
+    /// Voluntary context switches.
+    pub voluntary: u64,
+    /// Involuntary context switches.
+    pub involuntary: u64,
+}
+
+/// The parent of a process that ends.
+#[derive(Debug)]
+pub struct Parent {
+    peer: Peer,
+}
+
+impl Parent {
+    /// Starts it.
+    pub fn spawn(ending: Ending) -> anyhow::Result<Self> {
+        let value = ending.to_possible_value().context("no such ending")?;
+        let peer = Peer::myself(&["exit", value.get_name()])?;
+        Ok(Self { peer })
+    }
+
+    /// Lets the next thread of [`Ending::InStages`] go, and waits until it has.
+    pub fn next_stage(&mut self) -> anyhow::Result<()> {
+        self.peer.say("next")?;
+        let line = self.peer.line()?;
+        ensure!(line == "gone", "{line:?} instead of the next stage");
+        Ok(())
+    }
+
+    /// Waits for the end of the process.
+    pub fn report(&mut self) -> anyhow::Result<Report> {
+        Ok(serde_json::from_str(&self.peer.line()?)?)
+    }
+}
+
+/// Pins the calling task to a CPU.
+pub fn pin(cpu: usize) -> anyhow::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(cpu)?;
+    sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("pinning to CPU {cpu}"))
+}
+
+/// Waits for a child, with what it used.
+pub fn wait4(pid: i32) -> anyhow::Result<Usage> {
+    let mut status = 0;
+    // SAFETY: All zeros are a valid value of this plain C struct.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: Both pointers are valid for the call.
+    let waited = unsafe { libc::wait4(pid, &raw mut status, libc::__WALL, &raw mut usage) };
+    nix::errno::Errno::result(waited).context("wait4")?;
+    let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
+    Ok(Usage {
+        status: status as u32,
+        time_us: micros(usage.ru_utime) + micros(usage.ru_stime),
+        resident: usage.ru_maxrss as u64,
+        minor_faults: usage.ru_minflt as u64,
+        major_faults: usage.ru_majflt as u64,
+        voluntary: usage.ru_nvcsw as u64,
+        involuntary: usage.ru_nivcsw as u64,
+    })
+}
+
+/// Becomes the parent of a process that ends like that.
+pub fn act(ending: Ending) -> anyhow::Result<()> {
+    if ending == Ending::AtOnce {
+        exit(STATUS as i32);
+    }
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    pin(CPU)?;
+    let directory = tempfile::tempdir()?;
+    fs::set_permissions(&directory, Permissions::from_mode(0o755))?;
+    env::set_current_dir(&directory)?;
+    if ending == Ending::SetUserId {
+        fs::copy("/proc/self/exe", "program")?;
+        fs::set_permissions("program", Permissions::from_mode(0o4755))?;
+    }
+    if ending == Ending::PidNamespace {
+        unshare(CloneFlags::CLONE_NEWPID)?;
+    }
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
+    let (mut reader, writer) = (File::from(reader), File::from(writer));
+    let begun = Moment::now();
+    // SAFETY: This process has one thread.
+    let child = match unsafe { fork() }? {
+        ForkResult::Child => {
+            drop(reader);
+            if let Err(error) = end(ending, Announcer(Arc::new(writer))) {
+                eprintln!("{ending:?}: {error:#}");
+            }
+            exit(99);
+        }
+        ForkResult::Parent { child } => child,
+    };
+    drop(writer);
+    let usage = wait4(child.as_raw())?;
+    let ended = Moment::now();
+    let mut announced = String::new();
+    reader.read_to_string(&mut announced)?;
+    let process = child.as_raw() as u32;
+    let mut tasks = Vec::new();
+    for line in announced.lines() {
+        let (name, pid) = line.split_once(' ').context("no id")?;
+        tasks.push((name.to_owned(), pid.parse()?));
+    }
+    tasks.push(("process".to_owned(), process));
+    let report = Report {
+        parent: getpid().as_raw() as u32,
+        process,
+        tasks,
+        usage,
+        begun,
+        ended,
+    };
+    say(&serde_json::to_string(&report)?)?;
+    env::set_current_dir("/")?;
+    stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+/// Tells the parent the id of a thread.
+#[derive(Clone)]
+struct Announcer(Arc<File>);
+
+impl Announcer {
+    fn announce(&self, name: &str) -> anyhow::Result<()> {
+        // One write, or threads would mix their lines.
+        let line = format!("{name} {}\n", gettid());
+        Ok((&*self.0).write_all(line.as_bytes())?)
+    }
+}
+
+fn exit(status: i32) -> ! {
+    // SAFETY: Ends the process; nothing of it is used any more.
+    unsafe { libc::_exit(status) }
+}
+
+/// Ends the calling thread, and nothing else.
+fn exit_thread() -> ! {
+    // SAFETY: Ends this thread, whose stack nobody else borrows from.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    unreachable!("exit returned");
+}
+
+/// Runs in the process that ends.
+fn end(ending: Ending, announcer: Announcer) -> anyhow::Result<()> {
+    compute(Duration::from_micros(COMPUTED_US))?;
+    match ending {
+        Ending::Plain | Ending::PidNamespace | Ending::AtOnce => exit(0),
+        Ending::Status => exit(STATUS as i32),
+        Ending::Killed => loop {
+            raise(Signal::SIGTERM)?;
+        },
+        Ending::Dumped => {
+            setrlimit(Resource::RLIMIT_CORE, RLIM_INFINITY, RLIM_INFINITY)?;
+            std::process::abort();
+        }
+        Ending::Executed => execute("/proc/self/exe"),
+        Ending::Batch => {
+            renice(7)?;
+            schedule(libc::SCHED_BATCH, 0)?;
+            exit(0)
+        }
+        Ending::RoundRobin => {
+            schedule(libc::SCHED_RR, 5)?;
+            exit(0)
+        }
+        Ending::Eager => {
+            renice(-5)?;
+            exit(0)
+        }
+        Ending::User => {
+            become_user()?;
+            exit(0)
+        }
+        Ending::UserNamespace => {
+            become_user()?;
+            unshare(CloneFlags::CLONE_NEWUSER)?;
+            exit(0)
+        }
+        Ending::SetUserId => {
+            become_user()?;
+            execute("./program")
+        }
+        Ending::InputOutput => {
+            input_and_output()?;
+            exit(0)
+        }
+        Ending::Worked => {
+            work()?;
+            exit(0)
+        }
+        Ending::Named => {
+            prctl::set_name(c"\xe4\xf6\xfc \xff\x01-name-of-15")?;
+            exit(0)
+        }
+        Ending::TwoThreads => threads(2, announcer),
+        Ending::ManyThreads => threads(64, announcer),
+        Ending::Leaderless => leaderless(announcer),
+        Ending::ThreadExecutes => {
+            let thread = thread::spawn(|| {
+                compute(Duration::from_micros(COMPUTED_US))?;
+                execute("/proc/self/exe")
+            });
+            thread.join().map_err(|_| anyhow::anyhow!("panicked"))?
+        }
+        Ending::OnceThreaded => {
+            thread::spawn(move || announcer.announce("thread"))
+                .join()
+                .map_err(|_| anyhow::anyhow!("panicked"))??;
+            execute("/proc/self/exe")
+        }
+        Ending::InStages => in_stages(announcer),
+    }
+}
+
+fn execute(program: &str) -> anyhow::Result<()> {
+    Err(Command::new(program)
+        .args(["exit", "at-once"])
+        .exec()
+        .into())
+}
+
+/// 100 reads of 1,000 bytes, 3,000 reads of 100, 200 writes of 1,000 bytes, of which half come to
+/// nothing as the file is cut again.
+fn input_and_output() -> anyhow::Result<()> {
+    let mut zero = File::open("/dev/zero")?;
+    let mut buffer = [0; 1000];
+    for _ in 0..100 {
+        zero.read_exact(&mut buffer)?;
+    }
+    for _ in 0..3_000 {
+        zero.read_exact(&mut buffer[..100])?;
+    }
+    let mut null = File::options().write(true).open("/dev/null")?;
+    for _ in 0..2_000 {
+        null.write_all(&buffer)?;
+    }
+    let mut file = tempfile::tempfile()?;
+    for _ in 0..200 {
+        file.write_all(&buffer)?;
+    }
+    file.set_len(100_000)?;
+    Ok(())
+}
+
+/// All are there at the same time, and go one after the other.
+fn threads(number: usize, announcer: Announcer) -> anyhow::Result<()> {
+    let all = Arc::new(Barrier::new(number));
+    let mut others = Vec::new();
+    for index in 1..number {
+        let (all, announcer) = (Arc::clone(&all), announcer.clone());
+        let (go, wait) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || {
+            announcer.announce(&format!("thread-{index}"))?;
+            compute(Duration::from_millis(1))?;
+            all.wait();
+            let _ = wait.recv();
+            anyhow::Ok(())
+        });
+        others.push((go, thread));
+    }
+    all.wait();
+    for (go, thread) in others {
+        drop(go);
+        thread.join().map_err(|_| anyhow::anyhow!("panicked"))??;
+    }
+    exit(0)
+}
+
+fn leaderless(announcer: Announcer) -> anyhow::Result<()> {
+    thread::spawn(move || {
+        let result = outlive_the_leader(&announcer);
+        if let Err(error) = result {
+            eprintln!("{error:#}");
+            exit(98);
+        }
+        exit_thread()
+    });
+    exit_thread()
+}
+
+fn outlive_the_leader(announcer: &Announcer) -> anyhow::Result<()> {
+    let leader = Process::new(getpid().as_raw())?;
+    wait_until("the leader to exit", || Ok(leader.stat()?.state == 'Z'))?;
+    announcer.announce("survivor")
+}
+
+fn in_stages(announcer: Announcer) -> anyhow::Result<()> {
+    let mut others = Vec::new();
+    for index in 1..3 {
+        let announcer = announcer.clone();
+        let (go, wait) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || {
+            announcer.announce(&format!("thread-{index}"))?;
+            compute(Duration::from_millis(3))?;
+            let _ = wait.recv();
+            anyhow::Ok(())
+        });
+        others.push((go, thread));
+    }
+    for (go, thread) in others {
+        await_stage()?;
+        drop(go);
+        thread.join().map_err(|_| anyhow::anyhow!("panicked"))??;
+        say("gone")?;
+    }
+    await_stage()?;
+    say("gone")?;
+    exit(0)
+}
+
+fn await_stage() -> anyhow::Result<()> {
+    let mut line = String::new();
+    stdin().read_line(&mut line)?;
+    if line != "next\n" {
+        bail!("{line:?} instead of the next stage");
+    }
+    Ok(())
+}
