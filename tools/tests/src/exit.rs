@@ -10,6 +10,7 @@ use std::{
     fs::{self, File, Permissions},
     io::{Read, Write, stdin, stdout},
     os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::Path,
     process::Command,
     sync::{Arc, Barrier, mpsc},
     thread,
@@ -46,6 +47,9 @@ pub const COMPUTED_US: u64 = 10_000;
 
 /// The status of those that exit with one.
 pub const STATUS: u32 = 3;
+
+/// The copy of this program that is set-user-id, left there so that its inode stays the same.
+const SET_USER_ID: &str = "taskstats-suite-set-user-id";
 
 /// How a process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -198,9 +202,10 @@ pub fn act(ending: Ending) -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     fs::set_permissions(&directory, Permissions::from_mode(0o755))?;
     env::set_current_dir(&directory)?;
-    if ending == Ending::SetUserId {
-        fs::copy("/proc/self/exe", "program")?;
-        fs::set_permissions("program", Permissions::from_mode(0o4755))?;
+    let program = env::temp_dir().join(SET_USER_ID);
+    if ending == Ending::SetUserId && !program.exists() {
+        fs::copy("/proc/self/exe", &program)?;
+        fs::set_permissions(&program, Permissions::from_mode(0o4755))?;
     }
     if ending == Ending::PidNamespace {
         unshare(CloneFlags::CLONE_NEWPID)?;
@@ -288,7 +293,7 @@ fn end(ending: Ending, announcer: Announcer) -> anyhow::Result<()> {
             setrlimit(Resource::RLIMIT_CORE, RLIM_INFINITY, RLIM_INFINITY)?;
             std::process::abort();
         }
-        Ending::Executed => execute("/proc/self/exe"),
+        Ending::Executed => execute(Path::new("/proc/self/exe")),
         Ending::Batch => {
             renice(7)?;
             schedule(libc::SCHED_BATCH, 0)?;
@@ -313,7 +318,7 @@ fn end(ending: Ending, announcer: Announcer) -> anyhow::Result<()> {
         }
         Ending::SetUserId => {
             become_user()?;
-            execute("./program")
+            execute(&env::temp_dir().join(SET_USER_ID))
         }
         Ending::InputOutput => {
             input_and_output()?;
@@ -333,7 +338,7 @@ fn end(ending: Ending, announcer: Announcer) -> anyhow::Result<()> {
         Ending::ThreadExecutes => {
             let thread = thread::spawn(|| {
                 compute(Duration::from_micros(COMPUTED_US))?;
-                execute("/proc/self/exe")
+                execute(Path::new("/proc/self/exe"))
             });
             thread.join().map_err(|_| anyhow::anyhow!("panicked"))?
         }
@@ -341,13 +346,13 @@ fn end(ending: Ending, announcer: Announcer) -> anyhow::Result<()> {
             thread::spawn(move || announcer.announce("thread"))
                 .join()
                 .map_err(|_| anyhow::anyhow!("panicked"))??;
-            execute("/proc/self/exe")
+            execute(Path::new("/proc/self/exe"))
         }
         Ending::InStages => in_stages(announcer),
     }
 }
 
-fn execute(program: &str) -> anyhow::Result<()> {
+fn execute(program: &Path) -> anyhow::Result<()> {
     Err(Command::new(program)
         .args(["exit", "at-once"])
         .exec()

@@ -5,7 +5,10 @@
 //! They are not skipped: each is held against what the parent knows of the task, against `wait4`'s
 //! report, or against the other fields of the same record.
 
-use taskstats_client::record::{Field, Taskstats, Timespec};
+use taskstats_client::{
+    record::{Field, Taskstats, Timespec},
+    uapi::{ACORE, AFORK},
+};
 
 use crate::exit::{COMPUTED_US, Report};
 
@@ -88,11 +91,11 @@ pub const TASK: &[Rule] = &[
             "cpu_scaled_run_real_total",
         ],
         reason: "counted by the tick",
-        says: "add up to cpu_run_real_total, scaled by nothing, no more than the time there was",
+        says: "add up to cpu_run_real_total, which is read first, or there was a tick between; scaled by \
+               nothing; no more than the time there was",
         holds: |it| {
             let sum = it.record.ac_utime + it.record.ac_stime;
-            let rounded = it.record.cpu_run_real_total / 1_000;
-            (sum..=sum + 1).contains(&rounded)
+            agree_but_for_a_tick(it.record)
                 && it.record.ac_utimescaled == it.record.ac_utime
                 && it.record.ac_stimescaled == it.record.ac_stime
                 && it.record.cpu_scaled_run_real_total == it.record.cpu_run_real_total
@@ -139,30 +142,45 @@ pub const TASK: &[Rule] = &[
     Rule {
         fields: &["coremem", "virtmem"],
         reason: "memory over time that is counted by the tick",
-        says: "no more than the most memory over all of the time, resident less than virtual",
+        says: "no more than the most memory over all of the time, of what was before exec too",
         holds: |it| {
-            let time_us = u128::from(it.record.ac_utime + it.record.ac_stime);
+            // A tick can come between the times and the memory.
+            let time_us = u128::from(it.record.ac_utime + it.record.ac_stime + TICK_US);
             let most = |kib: u64| (u128::from(kib) * time_us).div_ceil(1_000) + 1;
             it.record.coremem <= it.record.virtmem
-                && u128::from(it.record.coremem) <= most(it.record.hiwater_rss)
-                && u128::from(it.record.virtmem) <= most(it.record.hiwater_vm)
+                && u128::from(it.record.coremem) <= most(it.report.usage.resident)
+                && (it.record.ac_flag & AFORK == 0
+                    || u128::from(it.record.virtmem) <= most(it.record.hiwater_vm))
         },
     },
     Rule {
         fields: DELAYS,
         reason: "waiting depends on what else there is to do",
-        says: "as long as the task lived at most; count, total, maximum, minimum and moment agree",
+        says: "as long as the task lived at most, but for blkio; count, total, maximum, minimum and \
+               moment agree",
         holds: |it| {
             KINDS.iter().all(|kind| {
                 let delay = Delay::of(kind, it.record);
                 let count_is_of_waits = *kind != "cpu";
                 delay.agrees(count_is_of_waits)
-                    && delay.total / 1_000 <= it.record.ac_etime
+                    // A wait for I/O of which the kernel missed the begin counts from the boot on.
+                    && (*kind == "blkio" || delay.total / 1_000 <= it.record.ac_etime)
                     && delay.moment_within(it.report)
             })
         },
     },
 ];
+
+/// Further rules for the record of a task that dumped core.
+pub const DUMPED: &[Rule] = &[Rule {
+    fields: &["write_char"],
+    reason: "the core has the pages that were there, which random addresses change",
+    says: "something, and no more than the task's memory",
+    holds: |it| {
+        let most = it.record.hiwater_vm << 10;
+        (1..=most).contains(&it.record.write_char) && it.record.write_char & 0x3ff == 0
+    },
+}];
 
 /// Rules for a process's record.
 pub const PROCESS: &[Rule] = &[
@@ -310,6 +328,13 @@ impl Delay {
     }
 }
 
+/// Whether a record's sums of user and system time agree: a tick can come between them.
+pub fn agree_but_for_a_tick(record: &Taskstats) -> bool {
+    let sum = record.ac_utime + record.ac_stime;
+    let earlier = record.cpu_run_real_total / 1_000;
+    (earlier.saturating_sub(1)..=earlier + TICK_US).contains(&sum)
+}
+
 /// Whether a field of a process's record is the sum of its tasks' records, less `slack` each.
 fn sums_up(it: Known<'_>, value: impl Fn(&Taskstats) -> u64, slack: u64) -> bool {
     let sum: u64 = it.tasks.iter().map(|task| value(task)).sum();
@@ -323,21 +348,20 @@ fn lifetime_us(report: &Report) -> u64 {
 }
 
 /// The rules for a task's or a process's record.
-pub fn rules(process: bool) -> &'static [Rule] {
-    if process { PROCESS } else { TASK }
+pub fn rules(record: &Taskstats, process: bool) -> impl Iterator<Item = &'static Rule> {
+    let dumped = !process && record.ac_flag & ACORE != 0;
+    let first = if process { PROCESS } else { TASK };
+    first.iter().chain(if dumped { DUMPED } else { &[] })
 }
 
-/// Whether a field is under a rule, so that it is not to be equal.
-pub fn moves(field: &Field, process: bool) -> bool {
-    rules(process)
-        .iter()
-        .any(|rule| rule.fields.contains(&field.name))
+/// Whether a field of this record is under a rule, so that it is not to be equal.
+pub fn moves(field: &Field, record: &Taskstats, process: bool) -> bool {
+    rules(record, process).any(|rule| rule.fields.contains(&field.name))
 }
 
 /// The rules that a record breaks, with the values.
 pub fn broken(known: Known<'_>, process: bool) -> Vec<String> {
-    rules(process)
-        .iter()
+    rules(known.record, process)
         .filter(|rule| !(rule.holds)(known))
         .map(|rule| {
             let values: Vec<_> = rule
@@ -364,8 +388,8 @@ mod tests {
 
     #[test]
     fn every_rule_is_about_fields() {
-        for process in [false, true] {
-            for name in rules(process).iter().flat_map(|rule| rule.fields) {
+        for (rules, process) in [(TASK, false), (DUMPED, false), (PROCESS, true)] {
+            for name in rules.iter().flat_map(|rule| rule.fields) {
                 let field = Field::named(name);
                 assert!(field.is_some(), "{name}");
                 assert!(!process || field.is_some_and(in_process), "{name}");

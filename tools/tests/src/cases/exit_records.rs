@@ -163,7 +163,7 @@ fn differences(a: &Run, b: &Run) -> Vec<String> {
 }
 
 fn compare(name: &str, process: bool, x: &Taskstats, y: &Taskstats, found: &mut Vec<String>) {
-    for field in FIELDS.iter().filter(|field| !moves(field, process)) {
+    for field in FIELDS.iter().filter(|field| !moves(field, x, process)) {
         if field.bytes(x) != field.bytes(y) {
             let (x, y) = (field.show(x), field.show(y));
             found.push(format!("{name}: {}: {x} versus {y}", field.name));
@@ -183,7 +183,7 @@ fn shows(ending: Ending, run: &Run) -> anyhow::Result<()> {
         Ending::PidNamespace => alone && exited(forked, 0),
         Ending::Status => alone && exited(forked, STATUS << 8),
         Ending::Killed => alone && exited(forked | AXSIG, 15),
-        Ending::Dumped => alone && exited(forked | ACORE | AXSIG, 0x80 | 6),
+        Ending::Dumped => alone && exited(forked | ASU | ACORE | AXSIG, 0x80 | 6),
         Ending::Executed => alone && last.ac_flag & !ASU == AGROUP && last.comm() == b"exe",
         Ending::SetUserId => {
             alone && last.ac_flag & !ASU == AGROUP && last.ac_uid == 5678 && last.ac_gid == 1234
