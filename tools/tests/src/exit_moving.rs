@@ -38,8 +38,8 @@ pub struct Rule {
 /// A tick, by which user and system time are counted, at the slowest `CONFIG_HZ`.
 const TICK_US: u64 = 10_000;
 
-/// What the clock may move while a record is made, on a machine that is emulated and busy.
-const SLACK_US: u64 = 2_000_000;
+/// What can pass between a task's two readings of the clock, on a machine that is emulated and busy.
+const SLACK_US: u64 = 20_000;
 
 /// Rules for a task's record.
 pub const TASK: &[Rule] = &[

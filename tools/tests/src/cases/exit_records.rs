@@ -2,11 +2,12 @@
 
 //! What the kernel sends about tasks that end in all ways, under C, under Rust and under C again.
 
-use std::sync::Arc;
+use std::{fs, sync::Arc};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::ValueEnum;
 use libtest_mimic::Trial;
+use nix::libc;
 use taskstats_client::{
     record::{FIELDS, Taskstats},
     uapi::{ACORE, AFORK, ASU, AXSIG},
@@ -18,6 +19,7 @@ use crate::{
     exit_moving::{Known, broken, moves},
     implementation::Implementation,
     listener::{ExitMessage, Listener, in_sequence},
+    peer::wait_until,
 };
 
 const AGROUP: u8 = taskstats_client::uapi::AGROUP;
@@ -36,6 +38,7 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
         })
         .collect();
     trials.push(context.trial("exit_records::partly_under_c", partly_under_c));
+    trials.push(context.trial("exit_records::without_memory", without_memory));
     trials
 }
 
@@ -263,5 +266,59 @@ fn partly_under_c(context: &Context, _: &str) -> anyhow::Result<()> {
             "{order:?}: {names:?}"
         );
     }
+    Ok(())
+}
+
+/// The program that the kernel starts to load a module.
+const LOADER: &str = "/proc/sys/kernel/modprobe";
+
+/// A task of the kernel's that never had memory of its own: it was to become the module loader, but
+/// there is none.
+fn without_memory(context: &Context, _: &str) -> anyhow::Result<()> {
+    let loader = fs::read_to_string(LOADER)?;
+    fs::write(LOADER, "/there/is/none")?;
+    let result = same_without_memory(context);
+    fs::write(LOADER, loader.trim_end())?;
+    result
+}
+
+fn same_without_memory(context: &Context) -> anyhow::Result<()> {
+    let under = |implementation| {
+        context.switch.to(implementation)?;
+        let mut listener = Listener::on("0-1")?;
+        // SAFETY: Takes no pointer.
+        let socket = unsafe { libc::socket(libc::AF_DECnet, libc::SOCK_STREAM, 0) };
+        ensure!(socket < 0, "there is a module for DECnet");
+        let mut found = None;
+        wait_until("a task without memory to end", || {
+            let heard = listener.hear_all()?.into_iter();
+            let is_it = |it: &ExitMessage| it.task.ac_exe_inode == 0;
+            found = found
+                .take()
+                .or_else(|| heard.map(Box::new).find(|it| is_it(it)));
+            Ok(found.is_some())
+        })?;
+        let message = found.context("no message")?;
+        let record = &message.task;
+        ensure!(
+            message.process.is_none()
+                && record.ac_exe_dev == 0
+                && record.comm().starts_with(b"kworker/")
+                && record.ac_ppid != 0
+                && record.ac_pid == record.ac_tgid
+                && record.ac_flag == AFORK | AGROUP
+                && [record.hiwater_rss, record.hiwater_vm, record.coremem] == [0; 3]
+                && record.virtmem == 0,
+            "under {implementation:?}: {record:#?}"
+        );
+        anyhow::Ok(message)
+    };
+    let c = under(Implementation::C)?;
+    let rust = under(Implementation::Rust)?;
+    let mut found = Vec::new();
+    compare("task", false, &c.task, &rust.task, &mut found);
+    // Named like the worker that it comes from, of which there are several.
+    found.retain(|difference| !difference.starts_with("task: ac_comm"));
+    ensure!(found.is_empty(), "{}", found.join("\n"));
     Ok(())
 }
