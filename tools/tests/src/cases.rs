@@ -10,6 +10,7 @@ mod layout;
 mod listeners;
 mod module;
 mod namespaces;
+mod processes;
 mod records;
 mod refusals;
 mod selfcheck;
@@ -36,6 +37,7 @@ pub fn all(context: &Arc<Context>) -> Vec<Trial> {
         records::trials(context),
         refusals::trials(context),
         namespaces::trials(context),
+        processes::trials(context),
         handover::trials(context),
         exit_records::trials(context),
         listeners::trials(context),

@@ -5,7 +5,7 @@
 use std::{fmt, ops::Range};
 
 use taskstats_client::{
-    Stats,
+    Stats, Subject,
     answer::{Body, Datagram},
     record::{FIELDS, RECORD_SIZE},
     uapi::TASKSTATS_CMD_NEW,
@@ -13,7 +13,7 @@ use taskstats_client::{
 
 use crate::{
     exchange::Answer,
-    moving::{MOVING, Reading, moving},
+    moving::{Reading, moving_of},
 };
 
 /// The type of the generic-netlink controller's messages, none of which holds a record.
@@ -98,7 +98,7 @@ fn compare_answers(a: &Answer, b: &Answer, found: &mut Vec<Difference>) {
                 record: &s.record,
                 answer: b,
             };
-            compare_records(earlier, later, &mut differ);
+            compare_records(r.subject, earlier, later, &mut differ);
         }
         let both: Vec<usize> = in_x
             .iter()
@@ -111,7 +111,7 @@ fn compare_answers(a: &Answer, b: &Answer, found: &mut Vec<Difference>) {
 }
 
 /// The records that a datagram holds; none where it is no well-formed answer.
-fn records(datagram: &Datagram) -> Vec<Stats> {
+pub(crate) fn records(datagram: &Datagram) -> Vec<Stats> {
     let messages = datagram.messages().unwrap_or_default();
     let answers = messages.iter().filter(|message| {
         message.header.message_type != GENL_ID_CTRL
@@ -123,11 +123,13 @@ fn records(datagram: &Datagram) -> Vec<Stats> {
 }
 
 fn compare_records(
+    subject: Subject,
     earlier: Reading<'_>,
     later: Reading<'_>,
     differ: &mut impl FnMut(&str, String),
 ) {
-    for moving in MOVING {
+    let moving = moving_of(subject);
+    for moving in moving {
         let wrong = moving
             .wrong_in(earlier)
             .or_else(|| moving.wrong_in(later))
@@ -136,7 +138,10 @@ fn compare_records(
             differ(moving.field, wrong);
         }
     }
-    for field in FIELDS.iter().filter(|field| moving(field).is_none()) {
+    for field in FIELDS.iter() {
+        if moving.iter().any(|moving| moving.field == field.name) {
+            continue;
+        }
         if field.bytes(earlier.record) != field.bytes(later.record) {
             let values = versus(field.show(earlier.record), field.show(later.record));
             differ(field.name, values);

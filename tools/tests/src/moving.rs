@@ -5,7 +5,10 @@
 //! They cannot be equal in two answers. They are not skipped either: each is held against the clock
 //! as it was read around the request.
 
-use taskstats_client::record::{Field, Taskstats};
+use taskstats_client::{
+    Subject,
+    record::{Field, Taskstats},
+};
 
 use crate::exchange::{Answer, Moment};
 
@@ -23,6 +26,10 @@ enum Bound {
     /// Microseconds since a start that stays: from one answer to the next it grows by what the
     /// monotonic clock grew by.
     Elapsed,
+    /// Microseconds since the starts of all threads of a process, added up: it grows by a whole
+    /// multiple of what the monotonic clock grew by. Who knows how many threads live asks
+    /// [`wrong_sum`].
+    Sum,
     /// Real seconds when asked minus the record's own `ac_etime` in whole seconds, exactly.
     Begin,
 }
@@ -51,9 +58,54 @@ pub const MOVING: &[Moving] = &[
     },
 ];
 
-/// The entry for that field, if it moves.
-pub fn moving(field: &Field) -> Option<&'static Moving> {
-    MOVING.iter().find(|moving| moving.field == field.name)
+/// All of them in the record of a process, where the others are zero.
+const MOVING_OF_PROCESS: &[Moving] = &[Moving {
+    field: "ac_etime",
+    reason: "for each thread that lives, ktime_get_ns() minus its start",
+    bound: Bound::Sum,
+}];
+
+/// All that move in a record of that subject.
+pub fn moving_of(subject: Subject) -> &'static [Moving] {
+    match subject {
+        Subject::Pid(_) => MOVING,
+        Subject::Tgid(_) => MOVING_OF_PROCESS,
+    }
+}
+
+/// What is wrong with `ac_etime` in the later of two records of a process of which so many threads
+/// live, given the earlier.
+pub fn wrong_sum(threads: i64, earlier: Reading<'_>, later: Reading<'_>) -> Option<String> {
+    let (least, most) = window(earlier, later);
+    let grown = elapsed(later.record) - elapsed(earlier.record);
+    if (threads * least..=threads * most).contains(&grown) {
+        return None;
+    }
+    Some(format!(
+        "{threads} threads grew by {grown} us while the clock moved by {least} to {most} us"
+    ))
+}
+
+fn elapsed(record: &Taskstats) -> i64 {
+    i64::try_from(record.ac_etime).unwrap_or(i64::MIN / 2)
+}
+
+/// By how many microseconds at least and at most a time since a start grows from one to the other.
+fn window(earlier: Reading<'_>, later: Reading<'_>) -> (i64, i64) {
+    // Rounding down to microseconds moves the difference by less than one.
+    let least = micros(earlier.answer.answered, later.answer.asked) - 1;
+    let most = micros(earlier.answer.asked, later.answer.answered) + 1;
+    (least, most)
+}
+
+/// Whether `grown` is between `times * least` and `times * most` for some whole `times`.
+fn is_multiple(grown: i64, least: i64, most: i64) -> bool {
+    if grown < 0 || most <= 0 {
+        return false;
+    }
+    // The fewest that can have grown by so much.
+    let times = grown.div_euclid(most) + i64::from(grown.rem_euclid(most) > 0);
+    times * least <= grown
 }
 
 /// A record and the answer that it came in.
@@ -69,7 +121,7 @@ impl Moving {
     /// What is wrong with this field in one answer, taken by itself.
     pub fn wrong_in(&self, reading: Reading<'_>) -> Option<String> {
         match self.bound {
-            Bound::Elapsed => None,
+            Bound::Elapsed | Bound::Sum => None,
             Bound::Begin => self.wrong_begin(reading),
         }
     }
@@ -78,6 +130,7 @@ impl Moving {
     pub fn wrong_between(&self, earlier: Reading<'_>, later: Reading<'_>) -> Option<String> {
         match self.bound {
             Bound::Elapsed => self.wrong_growth(earlier, later),
+            Bound::Sum => wrong_multiple(earlier, later),
             Bound::Begin => None,
         }
     }
@@ -101,9 +154,7 @@ impl Moving {
     }
 
     fn wrong_growth(&self, earlier: Reading<'_>, later: Reading<'_>) -> Option<String> {
-        // Rounding down to microseconds moves the difference by less than one.
-        let least = micros(earlier.answer.answered, later.answer.asked) - 1;
-        let most = micros(earlier.answer.asked, later.answer.answered) + 1;
+        let (least, most) = window(earlier, later);
         let grown = self
             .value(later.record)
             .saturating_sub(self.value(earlier.record));
@@ -114,6 +165,17 @@ impl Moving {
             "grew by {grown} us while the clock moved by {least} to {most} us"
         ))
     }
+}
+
+fn wrong_multiple(earlier: Reading<'_>, later: Reading<'_>) -> Option<String> {
+    let (least, most) = window(earlier, later);
+    let grown = elapsed(later.record) - elapsed(earlier.record);
+    if is_multiple(grown, least, most) {
+        return None;
+    }
+    Some(format!(
+        "grew by {grown} us, no multiple of the {least} to {most} us that the clock moved by"
+    ))
 }
 
 fn micros(from: Moment, to: Moment) -> i64 {
@@ -152,7 +214,8 @@ mod tests {
 
     fn wrong(name: &str, earlier: &Taskstats, later: &Taskstats) -> bool {
         let field = Field::named(name).unwrap();
-        let moving = moving(field).unwrap();
+        let mut moving = MOVING.iter();
+        let moving = moving.find(|moving| moving.field == field.name).unwrap();
         let (first, second) = (answer(1_000_000, 1_000_100), answer(1_500_000, 1_500_100));
         let earlier = Reading {
             record: earlier,
@@ -182,6 +245,30 @@ mod tests {
             assert!(wrong(name, &earlier, &record(1_500_050_000)), "{name}");
             assert!(wrong(name, &earlier, &record(1_500)), "{name}");
             assert!(wrong(name, &earlier, &record(1_000_050)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_sum_grows_by_whole_multiples() {
+        for (grown, is) in [(0, true), (1_000, true), (2_010, true), (64_000, true)] {
+            assert_eq!(is_multiple(grown, 999, 1_010), is, "{grown}");
+        }
+        for grown in [-1, 1, 500, 998, 1_011, 1_500, 2_021, 2_996] {
+            assert!(!is_multiple(grown, 999, 1_010), "{grown}");
+        }
+    }
+
+    #[test]
+    fn a_sum_grows_by_its_threads() {
+        let (first, second) = (answer(1_000_000, 1_000_100), answer(1_500_000, 1_500_100));
+        let (earlier, later) = (record(7_000), record(7_000 + 3 * 500_000));
+        let reading = |record, answer| Reading { record, answer };
+        let wrong = |threads| {
+            wrong_sum(threads, reading(&earlier, &first), reading(&later, &second)).is_some()
+        };
+        assert!(!wrong(3));
+        for threads in [0, 1, 2, 4, 64] {
+            assert!(wrong(threads), "{threads}");
         }
     }
 

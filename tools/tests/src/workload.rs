@@ -6,6 +6,7 @@
 //! and `ready`.
 
 mod act;
+pub mod process;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;

@@ -2,7 +2,7 @@
 
 //! The tests, to be run as root in a guest.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Parser, Subcommand};
 use tests::{
@@ -50,6 +50,14 @@ enum Command {
         /// How many tasks.
         tasks: usize,
     },
+    /// Becomes a process with threads that can be told to exit.
+    #[command(hide = true)]
+    Process {
+        /// How many threads it has.
+        threads: usize,
+        /// Milliseconds of CPU time that each of them uses.
+        work: u64,
+    },
     /// Becomes a process that asks.
     #[command(hide = true)]
     Caller {
@@ -91,6 +99,10 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Task { kind } => workload::act(kind).map(|()| ExitCode::SUCCESS),
         Command::Exit { ending } => exit::act(ending).map(|()| ExitCode::SUCCESS),
         Command::Storm { cpu, tasks } => storm::act(cpu, tasks).map(|()| ExitCode::SUCCESS),
+        Command::Process { threads, work } => {
+            let work = Duration::from_millis(work);
+            workload::process::act(threads, work).map(|()| ExitCode::SUCCESS)
+        }
         Command::Caller { standing, acks } => {
             caller::act(standing, acks).map(|()| ExitCode::SUCCESS)
         }

@@ -102,7 +102,7 @@ pub fn act(kind: Kind) -> anyhow::Result<()> {
     }
 }
 
-fn announce(pids: &[Pid]) -> anyhow::Result<()> {
+pub(super) fn announce(pids: &[Pid]) -> anyhow::Result<()> {
     let mut lines: String = pids.iter().map(|pid| format!("{pid}\n")).collect();
     lines.push_str("ready\n");
     stdout().write_all(lines.as_bytes())?;
