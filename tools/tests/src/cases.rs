@@ -2,18 +2,22 @@
 
 //! The tests.
 
+mod callers;
+mod cgroups;
 mod exit_records;
 mod exit_storm;
 pub mod family;
 mod handover;
 mod layout;
 mod listeners;
+mod masks;
 mod module;
 mod namespaces;
 mod processes;
 mod records;
 mod refusals;
 mod selfcheck;
+mod shapes;
 mod stock_clients;
 
 use std::sync::Arc;
@@ -38,6 +42,10 @@ pub fn all(context: &Arc<Context>) -> Vec<Trial> {
         refusals::trials(context),
         namespaces::trials(context),
         processes::trials(context),
+        shapes::trials(context),
+        masks::trials(context),
+        callers::trials(context),
+        cgroups::trials(context),
         handover::trials(context),
         exit_records::trials(context),
         listeners::trials(context),

@@ -17,6 +17,7 @@
 
 pub mod caller;
 pub mod cases;
+pub mod cgroup;
 pub mod compare;
 pub mod context;
 pub mod differential;
