@@ -4,6 +4,7 @@
 
 mod callers;
 mod cgroups;
+mod client_modes;
 mod exit_records;
 mod exit_storm;
 pub mod family;
@@ -46,6 +47,7 @@ pub fn all(context: &Arc<Context>) -> Vec<Trial> {
         masks::trials(context),
         callers::trials(context),
         cgroups::trials(context),
+        client_modes::trials(context),
         handover::trials(context),
         exit_records::trials(context),
         listeners::trials(context),

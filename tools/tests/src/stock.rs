@@ -33,9 +33,14 @@ impl StockClients {
         Self(folder.to_owned())
     }
 
+    /// A client's file.
+    pub fn path(&self, client: &str) -> PathBuf {
+        self.0.join(client)
+    }
+
     /// Runs a client to its end.
     pub fn run(&self, client: &str, arguments: &[&str]) -> anyhow::Result<Printed> {
-        let path = self.0.join(client);
+        let path = self.path(client);
         let output = Command::new(&path)
             .args(arguments)
             .stdin(Stdio::null())
