@@ -37,7 +37,9 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
         trials.push(
             context.trial(format!("callers::{name}_masks"), move |context, case| {
                 let mut caller = Caller::spawn(standing, Acks::default())?;
-                let requests = masks::requests(caller.family(), &masks::masks());
+                // Long lists are the same to all: root's cases have them.
+                let short = masks::masks().into_iter().filter(|mask| mask.len() < 500);
+                let requests = masks::requests(caller.family(), &short.collect::<Vec<_>>());
                 differential_sums(context, case, 0, || ask_undoing(&mut caller, &requests))?;
                 Ok(())
             }),
