@@ -10,7 +10,7 @@ use std::{
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::{Cache, Config, Project, image::Plan, progress};
+use crate::{Cache, Config, Project, image::Plan, progress, source::Source};
 
 /// Removes all kernels but those that this work tree uses as it is now, and all built modules but
 /// its own.
@@ -37,14 +37,28 @@ pub fn clean() -> Result<()> {
         .into_iter()
         .flatten()
         .filter(|path| file_name(path).starts_with("build-"));
-    let modules = entries(&cache.modules())?;
-    let all: Vec<PathBuf> = trees.iter().cloned().chain(builds).chain(modules).collect();
-    for path in all
-        .iter()
-        .filter(|path| path.is_dir() && !kept.contains(*path))
-    {
-        progress::say(&format!("removing {}", path.display()));
+    let mut all: Vec<PathBuf> = trees.iter().cloned().chain(builds).collect();
+    all.retain(|path| path.is_dir() && !kept.contains(path));
+    all.extend(Source::tarballs_of_others(&cache)?);
+    for path in all {
+        remove(&path)?;
+    }
+    for path in entries(&cache.modules())? {
+        if path.is_dir() && !kept.contains(&path) {
+            // Another work tree may be building in it.
+            let _lock = cache.lock(&format!("module/{}", file_name(&path)))?;
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<()> {
+    progress::say(&format!("removing {}", path.display()));
+    if path.is_dir() {
         fs::remove_dir_all(path)?;
+    } else {
+        fs::remove_file(path)?;
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ pub struct Request {
     pub config: Config,
     /// A tarball of Linux 7.3 to use instead of Debian's. Later builds stay with it.
     pub tarball: Option<PathBuf>,
-    /// Looks for a newer 7.3.z than the cache has.
+    /// Takes the newest 7.3.z that the mirror has, instead of what the cache has.
     pub update: bool,
 }
 

@@ -28,7 +28,7 @@ enum Command {
         /// A tarball of Linux 7.3 instead of Debian's package. Later builds stay with it.
         #[arg(long, value_name = "TARBALL")]
         source: Option<PathBuf>,
-        /// Looks for a newer 7.3.z on the mirror than the cache has.
+        /// Takes the newest 7.3.z that the mirror has, instead of what the cache has.
         #[arg(long, conflicts_with = "source")]
         update: bool,
     },

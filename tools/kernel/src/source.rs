@@ -70,6 +70,9 @@ impl Source {
     /// The tarball that the user names, or what the cache holds, or else what the mirror has.
     pub(crate) fn get(cache: &Cache, tarball: Option<&Path>, update: bool) -> Result<Self> {
         let recorded = Self::recorded(cache)?;
+        if recorded.is_none() {
+            space::check(cache.root(), space::FETCH_UNPACK_AND_BUILD)?;
+        }
         match (tarball, recorded) {
             (Some(path), recorded) => Self::import(cache, path, recorded),
             (None, Some(recorded)) if !update => Ok(recorded),
@@ -89,7 +92,6 @@ impl Source {
         if let Some(recorded) = recorded.filter(|recorded| recorded.origin == origin) {
             return Ok(recorded);
         }
-        space::check(cache.root(), space::FETCH_UNPACK_AND_BUILD)?;
         let temp = tempfile::tempdir_in(cache.downloads())?;
         package.unpack(cache, temp.path())?;
         let packed = temp
@@ -122,7 +124,6 @@ impl Source {
                 path.display()
             );
         }
-        space::check(cache.root(), space::FETCH_UNPACK_AND_BUILD)?;
         let hash = key::of_file(path)?;
         let tarball = format!("linux-{version}-{}.tar", &hash[..12]);
         let mut copy = tempfile::NamedTempFile::new_in(cache.downloads())?;
@@ -150,6 +151,20 @@ impl Source {
 
     fn tarball(&self, cache: &Cache) -> PathBuf {
         cache.downloads().join(&self.tarball)
+    }
+
+    /// The tarballs in the cache that the next build does not use.
+    pub(crate) fn tarballs_of_others(cache: &Cache) -> Result<Vec<PathBuf>> {
+        let used = Self::recorded(cache)?.map(|source| source.tarball(cache));
+        let mut others = Vec::new();
+        for entry in fs::read_dir(cache.downloads())? {
+            let entry = entry?;
+            let is_tarball = entry.file_name().to_string_lossy().contains(".tar");
+            if is_tarball && Some(entry.path()) != used {
+                others.push(entry.path());
+            }
+        }
+        Ok(others)
     }
 
     /// Unpacks and patches it into `tree`. What is there is complete.
@@ -266,6 +281,10 @@ mod tests {
         let one = Source::get(&cache, Some(&tarball(temp.path(), "7.3.1")), false).unwrap();
         let two = Source::get(&cache, Some(&tarball(temp.path(), "7.3.2")), false).unwrap();
         assert_ne!(one.origin, two.origin);
+        assert_eq!(
+            Source::tarballs_of_others(&cache).unwrap(),
+            [one.tarball(&cache)]
+        );
         assert_eq!(Source::recorded(&cache).unwrap(), Some(two));
     }
 

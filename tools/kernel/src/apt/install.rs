@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use semver::Version;
 
 use super::sources::upstream;
-use crate::{Cache, run};
+use crate::{Cache, hint::hint, progress, run};
 
 /// Waits for another apt, such as the machine's own nightly one, and keeps the machine's
 /// configuration files.
@@ -102,14 +102,11 @@ pub(crate) fn update(cache: &Cache) -> Result<()> {
 /// Installs packages, as root or through sudo. Asks nothing and removes nothing.
 pub(crate) fn install(cache: &Cache, packages: &[String]) -> Result<()> {
     let names = packages.join(" ");
-    let title = format!("installing {names}");
+    progress::say(&format!("installing {names}"));
+    let title = format!("installing {} packages", packages.len());
     let mut arguments = vec!["install", "--yes", "--no-install-recommends", "--no-remove"];
     arguments.extend(packages.iter().map(String::as_str));
-    let install = || {
-        as_root(cache, &title, &arguments).with_context(|| {
-            format!("these packages are needed and could not be installed: {names}")
-        })
-    };
+    let install = || as_root(cache, &title, &arguments);
     // The package lists may be missing or too old: then once more with new ones.
     let are_offered = packages
         .iter()
@@ -117,10 +114,11 @@ pub(crate) fn install(cache: &Cache, packages: &[String]) -> Result<()> {
     if are_offered && install().is_ok() {
         return Ok(());
     }
-    update(cache).with_context(|| {
-        format!("these packages are needed and could not be installed: {names}")
-    })?;
-    install()
+    let installed = update(cache).and_then(|()| install());
+    hint(
+        installed.context("packages that are needed are not installed"),
+        &format!("As root: apt-get install --no-install-recommends {names}"),
+    )
 }
 
 /// Runs apt-get as root, or through sudo.
