@@ -24,6 +24,7 @@ TIMEOUT ?= 300
 help:
 	@echo 'make run                 build all, boot a guest, let getdelays query the module'
 	@echo 'make test                all that must hold'
+	@echo 'make test-oracle         the suite, and C fills each record as well [KERNEL=lean]'
 	@echo 'make check               formatting, lints, documentation, patches'
 	@echo "make guest CMD='...'     run a command in a guest [IMPL=rust|c] [CPUS=n] [ICOUNT=1]"
 	@echo '                         [KERNEL=lean] [TIMEOUT=seconds]'
@@ -61,6 +62,10 @@ guest: module
 SUITE = $(BIN)/suite run --module "$$($(BIN)/kernel path module)" \
 	--clients "$$($(BIN)/kernel path accounting)" \
 	--headers "$$($(BIN)/kernel path source)/include/uapi"
+SUITE_TEST_BUILD = $(BIN)/suite run --test-build \
+	--module "$$($(BIN)/kernel path test-module --config $(KERNEL))" \
+	--clients "$$($(BIN)/kernel path accounting)" \
+	--headers "$$($(BIN)/kernel path source)/include/uapi"
 SNAPSHOT = $(BIN)/guest run --impl none --config $(1) -- $(BIN)/suite snapshot >$(CACHE)/$(1).json
 
 .PHONY: test
@@ -70,6 +75,14 @@ test: module
 		'tools: cargo test --release --quiet $(CARGO_FLAGS) --workspace' \
 		'suite: $(BIN)/guest run --impl none --timeout 1200 -- $(SUITE)' \
 		'unchanged without the module: $(call SNAPSHOT,pristine) && $(call SNAPSHOT,lean) && diff -u $(CACHE)/pristine.json $(CACHE)/lean.json'
+
+# The suite with the test build of the module, which lets C fill each record as
+# well and compares the two field by field.
+.PHONY: test-oracle
+test-oracle: tools
+	@$(BIN)/kernel module --test-build --config $(KERNEL) >/dev/null
+	@$(BIN)/tally \
+		'suite, each record compared with C: $(BIN)/guest run --impl none --config $(KERNEL) --timeout 1200 -- $(SUITE_TEST_BUILD)'
 
 .PHONY: check
 check: module

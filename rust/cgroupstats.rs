@@ -7,8 +7,7 @@
 use crate::{
     cgroup::CgroupStats,
     genetlink::{
-        attribute_size,
-        Attributes,
+        AttributeHeader,
         Command,
         Permission,
         Policy,
@@ -23,6 +22,8 @@ use kernel::{
     prelude::*, //
 };
 
+use zerocopy_derive::KnownLayout;
+
 /// `CGROUPSTATS_CMD_GET`.
 pub(crate) struct Get;
 
@@ -35,17 +36,30 @@ impl Command<Taskstats> for Get {
     ];
 
     /// Mirrors `cgroupstats_user_cmd()`.
-    fn doit(_taskstats: &Taskstats, request: Request<'_>) -> Result {
+    fn doit(_taskstats: &Taskstats, request: Request<'_, Taskstats>) -> Result {
         let fd = request.attribute(CGROUPSTATS_CMD_ATTR_FD).ok_or(EINVAL)?;
         let file = LocalFile::fget(fd.u32()?)?;
         let stats = CgroupStats::of(&file)?;
 
         let room = Room {
-            size: attribute_size(size_of::<CgroupStats>()),
+            size: size_of::<Counts>(),
             headroom: 0,
         };
         let mut reply = request.reply(CGROUPSTATS_CMD_NEW as u8, room)?;
-        reply.put(CGROUPSTATS_TYPE_CGROUP_STATS, stats.as_bytes())?;
+        let counts = reply.append::<Counts>()?;
+        counts.header =
+            AttributeHeader::new(CGROUPSTATS_TYPE_CGROUP_STATS, size_of_val(&counts.stats));
+        counts.stats = stats.into_bytes();
         reply.send()
     }
+}
+
+/// The attribute of the answer.
+#[derive(FromBytes, IntoBytes, KnownLayout)]
+#[repr(C)]
+struct Counts {
+    /// `CGROUPSTATS_TYPE_CGROUP_STATS`.
+    header: AttributeHeader,
+    /// A `struct cgroupstats`.
+    stats: [u8; size_of::<CgroupStats>()],
 }

@@ -17,13 +17,13 @@ use crate::{
         Request, //
     },
     namespace::Namespaces,
-    record::{
-        self,
-        Record, //
-    },
+    record::Record,
     sighand::SighandGuard,
-    task,
-    task::TaskExt,
+    task::{
+        self,
+        TaskView, //
+    },
+    time::monotonic_ns,
     uapi::*,
     Taskstats, //
 };
@@ -50,13 +50,15 @@ impl Command<Taskstats> for Get {
 
     /// Does what the first of the attributes asks for, in the order below. Mirrors
     /// `taskstats_user_cmd()`.
-    fn doit(taskstats: &Taskstats, request: Request<'_>) -> Result {
+    fn doit(taskstats: &Taskstats, request: Request<'_, Taskstats>) -> Result {
         if let Some(cpus) = request.attribute(TASKSTATS_CMD_ATTR_REGISTER_CPUMASK) {
             let cpus = cpus_to_listen_on(cpus.payload())?;
-            taskstats.listeners.register(request.portid(), &cpus)
+            request
+                .socket_private()?
+                .register(&taskstats.listeners, request.socket(), &cpus)
         } else if let Some(cpus) = request.attribute(TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK) {
             let cpus = cpus_to_listen_on(cpus.payload())?;
-            taskstats.listeners.deregister(request.portid(), &cpus);
+            taskstats.listeners.deregister(request.socket(), &cpus);
             Ok(())
         } else if let Some(pid) = request.attribute(TASKSTATS_CMD_ATTR_PID) {
             answer_task(request, pid.u32()?)
@@ -80,19 +82,19 @@ fn cpus_to_listen_on(list: &[u8]) -> Result<CpuList> {
 }
 
 /// Mirrors `cmd_attr_pid()` and `fill_stats_for_pid()`.
-fn answer_task(request: Request<'_>, pid: u32) -> Result {
+fn answer_task(request: Request<'_, Taskstats>, pid: u32) -> Result {
     let task = task::find_get_by_vpid(pid as Pid).ok_or(ESRCH)?;
     let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, aggregate::room(1))?;
 
     aggregate::put(&mut reply, Subject::Task(pid), |record| {
-        record.fill(&task, Namespaces::current(current!())?);
+        record.fill(TaskView::of(&task), Namespaces::current(current!())?);
         Ok(())
     })?;
     reply.send()
 }
 
 /// Mirrors `cmd_attr_tgid()`.
-fn answer_process(request: Request<'_>, tgid: u32) -> Result {
+fn answer_process(request: Request<'_, Taskstats>, tgid: u32) -> Result {
     let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, aggregate::room(1))?;
 
     aggregate::put(&mut reply, Subject::Process(tgid), |record| {
@@ -111,9 +113,9 @@ fn sum_up_process(record: &mut Record, tgid: u32) -> Result {
     if let Some(left) = process.left_by_exited() {
         record.clone_from(left);
     }
-    let now = record::now();
+    let now_ns = monotonic_ns();
     for thread in process.threads().filter(|thread| !thread.has_exit_state()) {
-        record.add_thread(thread, now);
+        record.add_thread(thread, now_ns);
     }
     record.set_version();
     Ok(())

@@ -22,6 +22,11 @@ pub(crate) trait Operations: Send + Sync + Sized + 'static {
 
     /// The family's commands.
     const OPS: &'static [Operation<Self>];
+
+    /// What the family keeps for a socket from when a request of it asks for it
+    /// ([`Request::socket_private`](super::Request::socket_private)) until the socket is closed, or
+    /// the family goes. Dropping it may sleep.
+    type SocketPrivate: Default + Send + Sync;
 }
 
 /// A generic netlink family with the data that its commands work on.
@@ -88,7 +93,30 @@ impl<T: Operations> Family<T> {
         assert!(T::OPS.len() <= u8::MAX as usize);
         // CAST: Checked above.
         family.n_ops = T::OPS.len() as u8;
+
+        // The core allocates it with `kzalloc()`.
+        assert!(align_of::<T::SocketPrivate>() <= bindings::ARCH_KMALLOC_MINALIGN);
+        assert!(size_of::<T::SocketPrivate>() != 0);
+        family.sock_priv_size = size_of::<T::SocketPrivate>();
+        family.sock_priv_init = Some(Self::socket_private_init);
+        family.sock_priv_destroy = Some(Self::socket_private_destroy);
         family
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the generic netlink core alone, as the `sock_priv_init` of a `Family<T>`.
+    unsafe extern "C" fn socket_private_init(private: *mut c_void) {
+        // SAFETY: The core passes memory of `sock_priv_size` bytes, aligned as checked in `raw()`.
+        unsafe { private.cast::<T::SocketPrivate>().write(Default::default()) };
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the generic netlink core alone, as the `sock_priv_destroy` of a `Family<T>`.
+    unsafe extern "C" fn socket_private_destroy(private: *mut c_void) {
+        // SAFETY: The core passes what `socket_private_init()` initialized, and has let go of it.
+        unsafe { core::ptr::drop_in_place(private.cast::<T::SocketPrivate>()) };
     }
 
     /// Returns the C struct.

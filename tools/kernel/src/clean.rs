@@ -25,7 +25,9 @@ pub fn clean() -> Result<()> {
         let built = Plan::of_what_is_there(&cache, &project, *config)?.built(&cache, &project);
         kept.insert(built.source);
         kept.insert(built.build);
-        kept.extend(built.module.parent().map(Path::to_owned));
+        for module in [built.module, built.test_module] {
+            kept.extend(module.parent().map(Path::to_owned));
+        }
     }
     let trees = entries(&cache.sources())?;
     let builds = trees

@@ -28,28 +28,60 @@ pub enum Kernel {
     Theirs(PathBuf),
 }
 
+/// How the module is built.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Variant {
+    /// To be used.
+    #[default]
+    Production,
+    /// To be tested: it compares each record that it fills with C's, and brings KUnit tests. The
+    /// module that it gets C's from is in the same directory.
+    Test,
+}
+
+impl Variant {
+    const TEST_DIRECTORY: &str = "test";
+
+    /// What Kbuild is told.
+    pub(crate) fn arguments(self) -> Vec<String> {
+        match self {
+            Self::Production => vec![],
+            Self::Test => vec!["TASKSTATS_TEST_BUILD=1".into()],
+        }
+    }
+}
+
 /// Builds the module and returns where it is.
-pub fn build(kernel: &Kernel) -> Result<PathBuf> {
+pub fn build(kernel: &Kernel, variant: Variant) -> Result<PathBuf> {
     let project = Project::find()?;
-    match kernel {
+    let job = match kernel {
         Kernel::Ours(config) => {
             let built = image::build(&Request {
                 config: *config,
                 ..Request::default()
             })?;
-            Ok(Job::for_ours(&project, &built)?
-                .build("building the module", &[])?
-                .join(file_name()))
+            Job::for_ours(&project, &built)?
         }
-        Kernel::Theirs(directory) => Ok(Job::for_theirs(&project, directory)?
-            .build("building the module", &[])?
-            .join(file_name())),
-    }
+        Kernel::Theirs(directory) => Job::for_theirs(&project, directory)?,
+    };
+    let (job, title) = match variant {
+        Variant::Production => (job, "building the module"),
+        Variant::Test => (
+            job.aside(Variant::TEST_DIRECTORY),
+            "building the module to be tested",
+        ),
+    };
+    Ok(job.build(title, &variant.arguments())?.join(file_name()))
 }
 
 /// Where the module of a work tree is, built for a kernel's build directory.
-pub(crate) fn file(cache: &Cache, project: &Project, build: &Path) -> PathBuf {
-    output(cache, project, build).join(file_name())
+pub(crate) fn file(cache: &Cache, project: &Project, build: &Path, variant: Variant) -> PathBuf {
+    let output = output(cache, project, build);
+    match variant {
+        Variant::Production => output,
+        Variant::Test => aside(output, Variant::TEST_DIRECTORY),
+    }
+    .join(file_name())
 }
 
 /// A module to build: of which work tree, for which kernel, with what.
@@ -90,10 +122,8 @@ impl Job {
 
     /// The same job in another directory, so that the module itself is not built again.
     pub(crate) fn aside(self, name: &str) -> Self {
-        let mut output = self.output.into_os_string();
-        output.push(format!("-{name}"));
         Self {
-            output: output.into(),
+            output: aside(self.output.clone(), name),
             ..self
         }
     }
@@ -137,6 +167,12 @@ fn output(cache: &Cache, project: &Project, kdir: &Path) -> PathBuf {
     inputs.add("work tree", project.top().display());
     inputs.add("kernel", kdir.display());
     cache.modules().join(inputs.key())
+}
+
+fn aside(output: PathBuf, name: &str) -> PathBuf {
+    let mut output = output.into_os_string();
+    output.push(format!("-{name}"));
+    output.into()
 }
 
 fn file_name() -> String {

@@ -29,6 +29,7 @@ pub mod intended;
 pub mod kernel_log;
 pub mod listener;
 pub mod moving;
+pub mod oracle;
 pub mod peer;
 pub mod requests;
 pub mod slab;

@@ -5,16 +5,23 @@ use anyhow::Result;
 
 use crate::{
     Built, Cache, Project,
-    module::Job,
+    module::{Job, Variant},
     toolchain::{companion::CLIPPY, rustc::Rustc},
 };
 
 pub(super) fn check(project: &Project, built: &Built) -> Result<()> {
     // Kbuild calls it by its name.
     CLIPPY.get(&Cache::open()?, &Rustc::find()?)?;
-    let arguments = ["CLIPPY=1", "KRUSTFLAGS=-Dwarnings", "KCFLAGS=-Werror"].map(String::from);
-    Job::for_ours(project, built)?
-        .aside("clippy")
-        .build("running clippy", &arguments)
-        .map(drop)
+    let arguments = ["CLIPPY=1", "KRUSTFLAGS=-Dwarnings", "KCFLAGS=-Werror"];
+    for (variant, directory) in [
+        (Variant::Production, "clippy"),
+        (Variant::Test, "clippy-test"),
+    ] {
+        let mut all = variant.arguments();
+        all.extend(arguments.map(String::from));
+        Job::for_ours(project, built)?
+            .aside(directory)
+            .build("running clippy", &all)?;
+    }
+    Ok(())
 }

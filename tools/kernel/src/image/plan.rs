@@ -9,7 +9,7 @@ use crate::{
     Built, Cache, Config, Project, accounting,
     config::Options,
     key::Inputs,
-    module,
+    module::{self, Variant},
     patches::Series,
     source::Source,
     toolchain::{Toolchain, vng},
@@ -90,7 +90,8 @@ impl Plan {
         let build = source.join(self.build_name());
         Built {
             image: build.join("arch/x86/boot/bzImage"),
-            module: module::file(cache, project, &build),
+            module: module::file(cache, project, &build, Variant::Production),
+            test_module: module::file(cache, project, &build, Variant::Test),
             accounting: build.join("accounting"),
             vng: vng::program(cache),
             build,

@@ -11,6 +11,7 @@ use tests::{
     context::Context,
     exit::{self, Ending},
     implementation::Switch,
+    oracle::Oracle,
     snapshot::Snapshot,
     stock::StockClients,
     storm,
@@ -82,6 +83,10 @@ struct Run {
     /// Compares C with C and never loads the module: for working on the tests. Never passes.
     #[arg(long)]
     oracle_only: bool,
+    /// The module is the test build (`kernel module --test-build`): the module that brings C's
+    /// records is beside it. Passes only if records were compared and none differed.
+    #[arg(long)]
+    test_build: bool,
     #[command(flatten)]
     harness: libtest_mimic::Arguments,
 }
@@ -111,6 +116,10 @@ fn main() -> anyhow::Result<ExitCode> {
 
 impl Run {
     fn run(mut self) -> anyhow::Result<ExitCode> {
+        let oracle = match self.test_build {
+            true => Some(Oracle::load_beside(&self.module)?),
+            false => None,
+        };
         let context = Arc::new(Context::new(
             Switch::new(self.module, self.oracle_only),
             StockClients::new(&self.clients),
@@ -122,6 +131,13 @@ impl Run {
         if self.oracle_only {
             println!("C was compared with C: nothing is proven of Rust.");
             return Ok(ExitCode::from(FAILED));
+        }
+        if let Some(oracle) = oracle {
+            let count = oracle.count()?;
+            println!("{count}");
+            if !count.is_agreement() {
+                return Ok(ExitCode::from(FAILED));
+            }
         }
         Ok(conclusion.exit_code())
     }
