@@ -70,10 +70,10 @@ pub(crate) fn fill(stats: &mut taskstats, task: TaskView<'_>, namespaces: Namesp
     stats.ac_sched = task.policy() as u8;
 
     // CAST: Ids of tasks are not negative.
-    stats.ac_pid = task.pid_nr_ns(namespaces.pid) as u32;
-    stats.ac_tgid = task.tgid_nr_ns(namespaces.pid) as u32;
+    stats.ac_pid = task.pid_nr_ns(namespaces.pid, &rcu) as u32;
+    stats.ac_tgid = task.tgid_nr_ns(namespaces.pid, &rcu) as u32;
     stats.ac_ppid = match task.real_parent(&rcu) {
-        Some(parent) => parent.tgid_nr_ns(namespaces.pid) as u32,
+        Some(parent) => parent.tgid_nr_ns(namespaces.pid, &rcu) as u32,
         None => 0,
     };
     (stats.ac_uid, stats.ac_gid) = task.credentials(&rcu).ids_in(namespaces.user);

@@ -28,6 +28,7 @@ use crate::{
 };
 use kernel::{
     prelude::*,
+    sync::rcu,
     task::Task, //
 };
 
@@ -75,7 +76,7 @@ fn packet(
     let mut message = Message::new(family, 0, sequence, TASKSTATS_CMD_NEW as u8, room)?;
 
     let view = TaskView::of(task);
-    let pid = view.pid_nr_ns(namespaces.pid) as u32;
+    let pid = view.pid_nr_ns(namespaces.pid, &rcu::read_lock()) as u32;
     aggregate::put(&mut message, Subject::Task(pid), |record| {
         record.fill(view, namespaces);
         if group_dead {
@@ -85,7 +86,7 @@ fn packet(
     })?;
 
     if several_threads && group_dead {
-        let tgid = view.tgid_nr_ns(namespaces.pid) as u32;
+        let tgid = view.tgid_nr_ns(namespaces.pid, &rcu::read_lock()) as u32;
         aggregate::put(&mut message, Subject::Process(tgid), |record| {
             if let Some(mut process) = SighandGuard::lock(task) {
                 if let Some(left) = process.left_by_exited() {

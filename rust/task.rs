@@ -184,21 +184,26 @@ impl<'a> TaskView<'a> {
     /// Returns the task's id in `ns`, 0 if it has none there or has been released. Mirrors
     /// `task_pid_nr_ns()`.
     #[inline]
-    pub(crate) fn pid_nr_ns(self, ns: &PidNamespace) -> Pid {
-        // SAFETY: Task and namespace are valid; the function takes care of the ids itself.
-        unsafe {
-            bindings::__task_pid_nr_ns(self.as_ptr(), bindings::pid_type_PIDTYPE_PID, ns.as_ptr())
-        }
+    pub(crate) fn pid_nr_ns(self, ns: &PidNamespace, _rcu: &rcu::Guard) -> Pid {
+        let pid = read!(self, thread_pid);
+        // SAFETY: The pid is null or valid while the RCU read lock is held: it is freed a grace
+        // period after the last task gave it up. The namespace is valid.
+        unsafe { bindings::pid_nr_ns(pid, ns.as_ptr()) }
     }
 
     /// Returns the id of the task's process in `ns`, 0 if it has none there or has been released.
     /// Mirrors `task_tgid_nr_ns()`.
     #[inline]
-    pub(crate) fn tgid_nr_ns(self, ns: &PidNamespace) -> Pid {
+    pub(crate) fn tgid_nr_ns(self, ns: &PidNamespace, _rcu: &rcu::Guard) -> Pid {
+        // CAST: A small constant.
+        const TGID: usize = bindings::pid_type_PIDTYPE_TGID as usize;
+        let signal = read!(self, signal);
+        // SAFETY: The task holds a reference to its `signal` as long as it is valid. The pid in it
+        // is changed at any time, and is a pointer.
+        let pid = unsafe { (&raw const (*signal).pids[TGID]).read_volatile() };
+
         // SAFETY: As in `pid_nr_ns()`.
-        unsafe {
-            bindings::__task_pid_nr_ns(self.as_ptr(), bindings::pid_type_PIDTYPE_TGID, ns.as_ptr())
-        }
+        unsafe { bindings::pid_nr_ns(pid, ns.as_ptr()) }
     }
 
     /// Tells whether the task has been released: pointers from it to other tasks may be stale.
