@@ -31,9 +31,10 @@ pub(crate) trait Operations: Send + Sync + Sized + 'static {
 
 /// A generic netlink family with the data that its commands work on.
 ///
-/// It is usable from every network namespace, has no header of its own, and its commands run one at
-/// a time under generic netlink's lock. This type does not register it: who does so must take it
-/// down again before it is dropped.
+/// It is usable from every network namespace, has no header of its own, and its commands run side by
+/// side, without generic netlink's lock: what they work on is [`Sync`], each sees a request of its
+/// own, and what is kept for a socket may be seen by several at once. This type does not register
+/// the family: who does so must take it down again before it is dropped.
 ///
 /// # Invariants
 ///
@@ -70,6 +71,7 @@ impl<T: Operations> Family<T> {
                 raw.module = module;
                 // Not in `raw()`: the bit fields of bindings cannot be set when compiling.
                 raw.set_netnsok(1);
+                raw.set_parallel_ops(1);
                 Ok(())
             }),
         })
