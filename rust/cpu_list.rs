@@ -68,14 +68,16 @@ impl CpuList {
             return Err(EINVAL);
         }
 
-        // The parser wants a string: whatever is there, a NUL follows.
-        let mut string = KVec::with_capacity(list.len() + 1, GFP_KERNEL)?;
-        string.extend_from_slice(list, GFP_KERNEL)?;
-        string.push(0, GFP_KERNEL)?;
-
         let mask = CpumaskVar::new_zero(GFP_KERNEL)?;
-        // SAFETY: `string` is terminated, and `mask` a valid CPU mask.
-        to_result(unsafe { bindings::cpulist_parse(string.as_ptr().cast(), mask.as_raw()) })?;
+        match CStr::from_bytes_until_nul(list) {
+            Ok(string) => parse(string, &mask)?,
+            Err(_) => {
+                let mut string = KVec::with_capacity(list.len() + 1, GFP_KERNEL)?;
+                string.extend_from_slice(list, GFP_KERNEL)?;
+                string.push(0, GFP_KERNEL)?;
+                parse(CStr::from_bytes_with_nul(&string).map_err(|_| EINVAL)?, &mask)?;
+            }
+        }
 
         // SAFETY: Both are valid CPU masks.
         if !unsafe { bindings::cpumask_subset(mask.as_raw(), possible_mask().as_raw()) } {
@@ -89,4 +91,10 @@ impl CpuList {
     pub(crate) fn iter(&self) -> impl Iterator<Item = CpuId> + '_ {
         cpus(&self.0)
     }
+}
+
+/// Adds the CPUs of `list` to `mask`. Mirrors `cpulist_parse()`.
+fn parse(list: &CStr, mask: &CpumaskVar) -> Result {
+    // SAFETY: The string is terminated, and `mask` a valid CPU mask that nobody else uses.
+    to_result(unsafe { bindings::cpulist_parse(list.as_char_ptr(), mask.as_raw()) })
 }

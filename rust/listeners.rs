@@ -231,10 +231,12 @@ impl Registration {
         cpus: &CpuList,
     ) -> Result {
         // Noted before there is anything to remove, and once: the socket and the lists stay the same.
-        self.0.populate(Registered {
-            listeners: listeners.clone(),
-            socket: socket.into(),
-        });
+        if self.0.as_ref().is_none() {
+            self.0.populate(Registered {
+                listeners: listeners.clone(),
+                socket: socket.into(),
+            });
+        }
         listeners.register(socket, cpus)
     }
 }
