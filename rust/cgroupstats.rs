@@ -11,6 +11,7 @@ use crate::{
         Command,
         Permission,
         Policy,
+        Refusal,
         Request,
         Room, //
     },
@@ -36,10 +37,22 @@ impl Command<Taskstats> for Get {
     ];
 
     /// Mirrors `cgroupstats_user_cmd()`.
-    fn doit(_taskstats: &Taskstats, request: Request<'_, Taskstats>) -> Result {
-        let fd = request.attribute(CGROUPSTATS_CMD_ATTR_FD).ok_or(EINVAL)?;
-        let file = LocalFile::fget(fd.u32()?)?;
-        let stats = CgroupStats::of(&file)?;
+    fn doit<'a>(
+        _taskstats: &Taskstats,
+        request: Request<'a, Taskstats>,
+    ) -> Result<(), Refusal<'a>> {
+        let fd = request
+            .attribute(CGROUPSTATS_CMD_ATTR_FD)
+            .ok_or_else(|| Refusal::new(EINVAL, c"no file descriptor of a control group"))?;
+        let file = LocalFile::fget(fd.u32()?)
+            .map_err(|error| Refusal::new(error.into(), c"no open file descriptor").at(fd))?;
+        let stats = CgroupStats::of(&file).map_err(|errno| {
+            let words = match errno {
+                ENOENT => c"the control group has been removed",
+                _ => c"not the directory of a control group of version 1",
+            };
+            Refusal::new(errno, words).at(fd)
+        })?;
 
         let room = Room {
             size: size_of::<Counts>(),
@@ -50,7 +63,7 @@ impl Command<Taskstats> for Get {
         counts.header =
             AttributeHeader::new(CGROUPSTATS_TYPE_CGROUP_STATS, size_of_val(&counts.stats));
         counts.stats = stats.into_bytes();
-        reply.send()
+        Ok(reply.send()?)
     }
 }
 

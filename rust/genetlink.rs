@@ -3,7 +3,7 @@
 //! Generic netlink families that answer requests.
 //!
 //! The kernel crate's `kernel::net::netlink` sends multicast messages; what it lacks is here until
-//! it has it: operations with their policies, requests, replies, sockets and what a family keeps for each of them.
+//! it has it: operations with their policies, requests, replies, refusals, sockets and what a family keeps for each of them.
 //! Nothing in this module knows what is sent, so that it can move to the kernel crate as it stands.
 //!
 //! Not supported: dumps, multicast groups, split operations.
@@ -14,6 +14,7 @@ mod attribute;
 mod family;
 mod message;
 mod operation;
+mod refusal;
 mod request;
 mod socket;
 
@@ -38,6 +39,7 @@ pub(crate) use self::{
         Operation,
         Permission, //
     },
+    refusal::Refusal,
     request::Request,
     socket::Socket, //
 };

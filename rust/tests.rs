@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn cpu_lists_have_edges() {
-        let errno = |list: &[u8]| CpuList::parse(list).err().map(|error| error.to_errno());
+        let errno = |list: &[u8]| CpuList::parse(list).err().map(|(errno, _)| errno.to_errno());
         let last = nr_cpu_ids() - 1;
 
         assert_eq!(errno(b""), Some(EINVAL.to_errno()));

@@ -4,6 +4,7 @@
 
 use super::{
     family::Operations,
+    refusal::Refusal,
     request::Request,
     Family,
     Policy, //
@@ -37,8 +38,8 @@ pub(crate) trait Command<T: Operations> {
     /// Who may give it.
     const PERMISSION: Permission;
 
-    /// Answers one request. An error goes to the caller as its errno.
-    fn doit(data: &T, request: Request<'_, T>) -> Result;
+    /// Answers one request, or says why not.
+    fn doit<'a>(data: &T, request: Request<'a, T>) -> Result<(), Refusal<'a>>;
 }
 
 /// An entry of a family's table of commands.
@@ -93,6 +94,11 @@ impl<T: Operations> Operation<T> {
         // policy has. The family is the one of a `Family<T>` by the safety requirements.
         let request = unsafe { Request::from_raw(skb, info, C::POLICY.len()) };
 
-        from_result(|| C::doit(family.data(), request).map(|()| 0))
+        from_result(|| match C::doit(family.data(), request) {
+            Ok(()) => Ok(0),
+            // SAFETY: `info` is valid, and its `extack` this command's own. The attribute can only
+            // be one of this request.
+            Err(refusal) => Err(unsafe { refusal.report((*info).extack) }),
+        })
     }
 }
