@@ -19,7 +19,9 @@ mod records;
 mod refusals;
 mod selfcheck;
 mod shapes;
+mod sockets;
 mod stock_clients;
+mod words;
 
 use std::sync::Arc;
 
@@ -41,6 +43,7 @@ pub fn all(context: &Arc<Context>) -> Vec<Trial> {
         stock_clients::trials(context),
         records::trials(context),
         refusals::trials(context),
+        words::trials(context),
         namespaces::trials(context),
         processes::trials(context),
         shapes::trials(context),
@@ -51,6 +54,7 @@ pub fn all(context: &Arc<Context>) -> Vec<Trial> {
         handover::trials(context),
         exit_records::trials(context),
         listeners::trials(context),
+        sockets::trials(context),
         exit_storm::trials(context),
     ]
     .into_iter()
