@@ -8,6 +8,7 @@ mod client_modes;
 mod exit_records;
 mod exit_storm;
 pub mod family;
+pub mod faults;
 mod handover;
 mod layout;
 mod listeners;

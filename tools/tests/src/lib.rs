@@ -24,6 +24,7 @@ pub mod differential;
 pub mod exchange;
 pub mod exit;
 pub mod exit_moving;
+pub mod faults;
 pub mod implementation;
 pub mod intended;
 pub mod kernel_log;

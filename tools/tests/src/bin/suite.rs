@@ -10,6 +10,7 @@ use tests::{
     cases,
     context::Context,
     exit::{self, Ending},
+    faults::{self, Last},
     implementation::Switch,
     oracle::Oracle,
     snapshot::Snapshot,
@@ -59,6 +60,14 @@ enum Command {
         /// Milliseconds of CPU time that each of them uses.
         work: u64,
     },
+    /// Becomes a process whose last thread exits while an allocation fails.
+    #[command(hide = true)]
+    Dying {
+        /// Which thread.
+        last: Last,
+        /// Which of its allocations.
+        nth: usize,
+    },
     /// Becomes a process that asks.
     #[command(hide = true)]
     Caller {
@@ -87,6 +96,9 @@ struct Run {
     /// records is beside it. Passes only if records were compared and none differed.
     #[arg(long)]
     test_build: bool,
+    /// Runs the tests in which allocations fail as well. The kernel has to be able to.
+    #[arg(long)]
+    faults: bool,
     #[command(flatten)]
     harness: libtest_mimic::Arguments,
 }
@@ -108,6 +120,7 @@ fn main() -> anyhow::Result<ExitCode> {
             let work = Duration::from_millis(work);
             workload::process::act(threads, work).map(|()| ExitCode::SUCCESS)
         }
+        Command::Dying { last, nth } => faults::act(last, nth).map(|()| ExitCode::SUCCESS),
         Command::Caller { standing, acks } => {
             caller::act(standing, acks).map(|()| ExitCode::SUCCESS)
         }
@@ -127,7 +140,11 @@ impl Run {
         )?);
         // All tests change who is in charge of one kernel.
         self.harness.test_threads = Some(1);
-        let conclusion = libtest_mimic::run(&self.harness, cases::all(&context));
+        let mut trials = cases::all(&context);
+        if self.faults {
+            trials.extend(cases::faults::trials(&context));
+        }
+        let conclusion = libtest_mimic::run(&self.harness, trials);
         if self.oracle_only {
             println!("C was compared with C: nothing is proven of Rust.");
             return Ok(ExitCode::from(FAILED));

@@ -149,6 +149,16 @@ pub(super) fn hears(
     Ok(ours)
 }
 
+/// Of how many of these tasks the listener hears, and how many they are; it may have lost something
+/// else.
+pub(super) fn heard_of(
+    listener: &mut Listener,
+    all: &[Vec<u32>; 2],
+) -> anyhow::Result<(usize, usize)> {
+    let heard = about(listener.hear()?.messages, all).len();
+    Ok((heard, all.iter().flatten().count()))
+}
+
 fn cpus_of(mask: &str) -> &'static [usize] {
     match mask {
         "0" => &[0],
