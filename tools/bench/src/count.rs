@@ -18,11 +18,12 @@ use crate::{
     exits::{Exits, Kind},
     figures::{Rounds, Unit},
     listeners::Listeners,
+    marks,
     netlink::{OneWay, RoundTrip},
-    operation::{Operation, cost, own_instructions},
+    operation::{ONE_BY_ONE, Operation, cost, own_instructions},
     procfiles::ProcFiles,
     requests,
-    statistics::median,
+    statistics::quantile,
 };
 
 /// Numbers of listeners that are told of an exit.
@@ -34,7 +35,7 @@ const MOST: usize = 15;
 /// The spread below which a figure has settled.
 pub(crate) const SETTLED: f64 = 0.005;
 /// How often the module is loaded and unloaded in a round.
-const LOADS: usize = 9;
+const LOADS: usize = 21;
 
 /// What was counted.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,6 +59,52 @@ pub(crate) fn all(switch: &Switch) -> Result<Counted> {
     }
     let unsettled = unsettled(&rows);
     Ok(Counted { rows, unsettled })
+}
+
+/// How often what is profiled is done before, for caches to fill, and between marks.
+const WARM_UP: u32 = 1_000;
+const PROFILED: u32 = 101;
+
+/// Does one thing between marks, under C and under Rust, and prints the kernel's symbols.
+pub(crate) fn marked(switch: &Switch, figure: &str) -> Result<()> {
+    let mut subjects = Subjects::prepare()?;
+    let exit = figure.split_once(" exit, ").and_then(|(kind, number)| {
+        let kind = match kind {
+            "process" => Kind::Process,
+            _ => Kind::Thread,
+        };
+        Some((kind, number.parse::<usize>().ok()?))
+    });
+    for implementation in [Implementation::C, Implementation::Rust] {
+        switch.to(implementation)?;
+        if let Some((kind, number)) = exit {
+            subjects.listeners.set(number)?;
+            under_marks(&mut Exits::new(kind, &mut subjects.listeners))?;
+            subjects.listeners.set(0)?;
+        } else {
+            let operation = subjects
+                .operations
+                .iter_mut()
+                .find(|(name, _)| *name == figure);
+            under_marks(&mut *operation.context("no such figure")?.1)?;
+        }
+    }
+    print!("{}", std::fs::read_to_string("/proc/kallsyms")?);
+    Ok(())
+}
+
+fn under_marks(operation: &mut dyn Operation) -> Result<()> {
+    for _ in 0..WARM_UP {
+        operation.run(1)?;
+        operation.tidy(1)?;
+    }
+    for _ in 0..PROFILED {
+        marks::begin();
+        operation.run(1)?;
+        marks::end();
+        operation.tidy(1)?;
+    }
+    Ok(())
 }
 
 /// The figures that have not settled.
@@ -125,9 +172,10 @@ fn changes(switch: &Switch) -> Result<(f64, f64)> {
         let end = own_instructions();
         (*load, *unloading) = ((loaded - begin) as f64, (end - loaded) as f64);
     }
+    let part = ONE_BY_ONE.quantile;
     Ok((
-        median(&loads).context("no load")?,
-        median(&unloads).context("no load")?,
+        quantile(&loads, part).context("no load")?,
+        quantile(&unloads, part).context("no load")?,
     ))
 }
 

@@ -11,7 +11,10 @@ use std::{
 use anyhow::Result;
 use nix::{errno::Errno, libc};
 
-use crate::{listeners::Listeners, operation::Operation};
+use crate::{
+    listeners::Listeners,
+    operation::{Method, ONE_BY_ONE, Operation},
+};
 
 /// What ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +119,10 @@ impl Operation for Exits<'_> {
             }
         }
         Ok(())
+    }
+
+    fn method(&self) -> Method {
+        ONE_BY_ONE
     }
 
     fn tidy(&mut self, times: u32) -> Result<()> {

@@ -11,6 +11,7 @@ mod figures;
 mod guard;
 mod host;
 mod listeners;
+mod marks;
 mod netlink;
 mod operation;
 mod procfiles;
@@ -45,6 +46,14 @@ enum Command {
     /// Counts answers to clients that ask at once: in a guest with two CPUs.
     #[command(hide = true)]
     Throughput(Module),
+    /// Does one thing under C and under Rust, between marks for the plugin that counts.
+    #[command(hide = true)]
+    Marked {
+        #[command(flatten)]
+        module: Module,
+        /// The figure whose operation it is.
+        figure: String,
+    },
     /// Becomes a process with threads that can be asked for.
     #[command(hide = true)]
     Process {
@@ -78,6 +87,7 @@ fn main() -> Result<ExitCode> {
             let found = throughput::all(&module.switch())?;
             println!("{}", serde_json::to_string(&found)?);
         }
+        Command::Marked { module, figure } => count::marked(&module.switch(), &figure)?,
         Command::Process { threads, work } => {
             workload::process::act(threads, Duration::from_millis(work))?;
         }

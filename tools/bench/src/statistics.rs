@@ -2,7 +2,7 @@
 
 //! What many measurements of one thing come to.
 
-/// Medians hide the few blocks that the clock's interrupt fell into.
+/// The middle one. Medians hide the few blocks that the clock's interrupt fell into.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
     quantile(values, 0.5)
 }
@@ -20,7 +20,7 @@ pub(crate) fn spread(values: &[f64]) -> Option<f64> {
 }
 
 /// The value below which that part of the values lies, interpolated between neighbours.
-fn quantile(values: &[f64], part: f64) -> Option<f64> {
+pub(crate) fn quantile(values: &[f64], part: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let place = part * sorted.len().checked_sub(1)? as f64;
