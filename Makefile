@@ -19,6 +19,9 @@ SOURCE ?=
 UPDATE ?=
 KDIR ?=
 TIMEOUT ?= 300
+# Options of `make bench`.
+RECORD ?=
+DOC ?=
 
 .PHONY: help
 help:
@@ -27,6 +30,7 @@ help:
 	@echo 'make check               formatting, lints, documentation, patches'
 	@echo "make guest CMD='...'     run a command in a guest [IMPL=rust|c] [CPUS=n] [ICOUNT=1]"
 	@echo '                         [KERNEL=lean] [TIMEOUT=seconds]'
+	@echo 'make bench               what C and Rust cost [RECORD=1] [DOC=1]'
 	@echo 'make kernel              the kernel alone [KERNEL=lean|pristine] [SOURCE=tarball] [UPDATE=1]'
 	@echo 'make module              the module alone [KDIR=build directory of your kernel]'
 	@echo 'make clean               remove what this work tree needs no more from the cache'
@@ -70,6 +74,10 @@ test: module
 		'tools: cargo test --release --quiet $(CARGO_FLAGS) --workspace' \
 		'suite: $(BIN)/guest run --impl none --timeout 1200 -- $(SUITE)' \
 		'unchanged without the module: $(call SNAPSHOT,pristine) && $(call SNAPSHOT,lean) && diff -u $(CACHE)/pristine.json $(CACHE)/lean.json'
+
+.PHONY: bench
+bench: module
+	@$(BIN)/bench run $(if $(RECORD),--record) $(if $(DOC),--doc Documentation/benchmarks.rst)
 
 .PHONY: check
 check: module

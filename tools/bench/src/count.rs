@@ -5,14 +5,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, Serialize};
-use taskstats_client::{Client, Options, Request, controller};
-use tests::{
+use ::tests::{
     cgroup::{Hierarchy, Inheritable},
     implementation::{Implementation, Switch, unload},
     workload::process::Process,
 };
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+use taskstats_client::{Client, Options, Request, controller};
 
 use crate::{
     exits::{Exits, Kind},

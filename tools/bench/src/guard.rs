@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::figures::{Row, Unit};
 
-/// How much more a figure may be, as a part of the kept one.
+/// How much more a figure may be, as a part of the kept one; its spread, if that is larger.
 pub(crate) const ALLOWED: f64 = 0.02;
 
 /// A figure that got worse.
@@ -55,10 +55,14 @@ pub(crate) fn compare(kept: &[Row], now: &[Row]) -> Comparison {
             comparison.unknown.push(row.figure.clone());
             continue;
         };
+        let allowed = [Some(ALLOWED), before.spread, row.spread]
+            .into_iter()
+            .flatten()
+            .fold(0.0, f64::max);
         let sides = [("C", before.c, row.c), ("Rust", before.rust, row.rust)];
         for (implementation, kept, now) in sides {
             if let (Some(kept), Some(now)) = (kept, now)
-                && (now - kept) as f64 > kept.abs() as f64 * ALLOWED
+                && (now - kept) as f64 > kept.abs() as f64 * allowed
             {
                 comparison.worse.push(Worse {
                     figure: row.figure.clone(),
@@ -114,6 +118,18 @@ mod tests {
             worse(&kept, &[row("a", Some(2000), None)]),
             ["a, C: 2000 instructions, 1000 kept: +100.0 %"]
         );
+    }
+
+    #[test]
+    fn what_spreads_further_is_allowed_more() {
+        let spread = |rust, spread| Row {
+            spread: Some(spread),
+            ..row("a", None, Some(rust))
+        };
+        let kept = [spread(1000, 0.001)];
+        assert!(worse(&kept, &[spread(1040, 0.05)]).is_empty());
+        assert!(worse(&[spread(1000, 0.05)], &[spread(1040, 0.001)]).is_empty());
+        assert_eq!(worse(&kept, &[spread(1040, 0.03)]).len(), 1);
     }
 
     #[test]

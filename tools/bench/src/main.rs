@@ -23,9 +23,9 @@ mod throughput;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
+use ::tests::{implementation::Switch, workload};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use tests::{implementation::Switch, workload};
 
 /// What taskstats costs, C beside Rust.
 #[derive(Parser)]
