@@ -19,9 +19,10 @@ SOURCE ?=
 UPDATE ?=
 KDIR ?=
 TIMEOUT ?= 300
-# Options of `make bench`.
+# Options of `make bench` and `make profile`.
 RECORD ?=
 DOC ?=
+FIGURE ?= GET PID
 
 .PHONY: help
 help:
@@ -31,6 +32,7 @@ help:
 	@echo "make guest CMD='...'     run a command in a guest [IMPL=rust|c] [CPUS=n] [ICOUNT=1]"
 	@echo '                         [KERNEL=lean] [TIMEOUT=seconds]'
 	@echo 'make bench               what C and Rust cost [RECORD=1] [DOC=1]'
+	@echo "make profile FIGURE='...'  where the instructions of a figure of make bench go"
 	@echo 'make kernel              the kernel alone [KERNEL=lean|pristine] [SOURCE=tarball] [UPDATE=1]'
 	@echo 'make module              the module alone [KDIR=build directory of your kernel]'
 	@echo 'make clean               remove what this work tree needs no more from the cache'
@@ -78,6 +80,10 @@ test: module
 .PHONY: bench
 bench: module
 	@$(BIN)/bench run $(if $(RECORD),--record) $(if $(DOC),--doc Documentation/benchmarks.rst)
+
+.PHONY: profile
+profile: module
+	@$(BIN)/bench profile '$(FIGURE)'
 
 .PHONY: check
 check: module

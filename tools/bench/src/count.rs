@@ -18,7 +18,7 @@ use crate::{
     exits::{Exits, Kind},
     figures::{Rounds, Unit},
     listeners::Listeners,
-    marks,
+    marks::Marks,
     netlink::{OneWay, RoundTrip},
     operation::{ONE_BY_ONE, Operation, cost, own_instructions},
     procfiles::ProcFiles,
@@ -68,40 +68,47 @@ const PROFILED: u32 = 101;
 /// Does one thing between marks, under C and under Rust, and prints the kernel's symbols.
 pub(crate) fn marked(switch: &Switch, figure: &str) -> Result<()> {
     let mut subjects = Subjects::prepare()?;
-    let exit = figure.split_once(" exit, ").and_then(|(kind, number)| {
-        let kind = match kind {
-            "process" => Kind::Process,
-            _ => Kind::Thread,
-        };
-        Some((kind, number.parse::<usize>().ok()?))
-    });
+    let marks = Marks::new()?;
     for implementation in [Implementation::C, Implementation::Rust] {
         switch.to(implementation)?;
-        if let Some((kind, number)) = exit {
+        if let Some((kind, number)) = exit(figure) {
             subjects.listeners.set(number)?;
-            under_marks(&mut Exits::new(kind, &mut subjects.listeners))?;
+            under_marks(&marks, &mut Exits::new(kind, &mut subjects.listeners))?;
             subjects.listeners.set(0)?;
         } else {
-            let operation = subjects
-                .operations
-                .iter_mut()
-                .find(|(name, _)| *name == figure);
-            under_marks(&mut *operation.context("no such figure")?.1)?;
+            let mut operations = subjects.operations.iter_mut();
+            let operation = operations.find(|(name, _)| *name == figure);
+            under_marks(&marks, &mut *operation.context("no such figure")?.1)?;
         }
     }
     print!("{}", std::fs::read_to_string("/proc/kallsyms")?);
     Ok(())
 }
 
-fn under_marks(operation: &mut dyn Operation) -> Result<()> {
+/// What ends, and the number of listeners, if that is what a figure is about.
+fn exit(figure: &str) -> Option<(Kind, usize)> {
+    let (kind, rest) = figure.split_once(" exit, ")?;
+    let kind = match kind {
+        "process" => Kind::Process,
+        "thread" => Kind::Thread,
+        _ => return None,
+    };
+    let number = match rest.split(' ').next()? {
+        "no" => 0,
+        number => number.parse().ok()?,
+    };
+    (number <= LISTENERS[LISTENERS.len() - 1]).then_some((kind, number))
+}
+
+fn under_marks(marks: &Marks, operation: &mut dyn Operation) -> Result<()> {
     for _ in 0..WARM_UP {
         operation.run(1)?;
         operation.tidy(1)?;
     }
     for _ in 0..PROFILED {
-        marks::begin();
+        marks.begin();
         operation.run(1)?;
-        marks::end();
+        marks.end();
         operation.tidy(1)?;
     }
     Ok(())
@@ -352,6 +359,24 @@ mod tests {
             ("exit, each further listener", 2.0),
         ];
         assert_eq!(values, expected.map(|(name, cost)| (name.to_owned(), cost)));
+    }
+
+    #[test]
+    fn a_figure_tells_what_ends() {
+        assert_eq!(exit("process exit, no listener"), Some((Kind::Process, 0)));
+        assert_eq!(
+            exit("thread exit, 8 listeners add"),
+            Some((Kind::Thread, 8))
+        );
+        assert_eq!(exit("thread exit, 3"), Some((Kind::Thread, 3)));
+        for other in [
+            "GET PID",
+            "thread exit, 65",
+            "exit, 1",
+            "thread exit, each further listener",
+        ] {
+            assert_eq!(exit(other), None, "{other}");
+        }
     }
 
     #[test]

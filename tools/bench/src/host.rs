@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use guest::{CRASH, Guest, Implementation};
 use kernel::{Built, Cache, Config, Project};
+use procfs::Current;
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -67,7 +68,8 @@ impl Run {
             let rounds: Vec<Rounds> =
                 self.measure("throughput", &built, |guest| guest.cpus(2).threads(true))?;
             concurrent.extend(rounds.iter().map(Rounds::row));
-            println!("Answers a second by the wall clock; only the ratios mean anything\n");
+            println!("Answers a second by the wall clock; only the ratios mean anything.");
+            println!("{}\n", load()?);
             println!("{}\n", table::table(&concurrent, Format::Text));
         }
 
@@ -125,21 +127,8 @@ impl Run {
         built: &Built,
         set: impl Fn(Guest) -> Guest,
     ) -> Result<T> {
-        let program = env::current_exe()?;
-        let program = program
-            .to_str()
-            .context("the program's path is not UTF-8")?;
-        let module = built
-            .module
-            .to_str()
-            .context("the module's path is not UTF-8")?;
         for boot in 1.. {
-            let guest = Guest::builder()
-                .implementation(Implementation::None)
-                .config(self.config)
-                .kvm(false)
-                .time_limit(LIMIT)
-                .command([program, what, "--module", module]);
+            let guest = guest(self.config, built, what, &[])?.time_limit(LIMIT);
             let outcome = set(guest).run()?;
             if outcome.success() {
                 return Ok(serde_json::from_slice(&outcome.stdout)?);
@@ -160,9 +149,34 @@ impl Run {
     }
 }
 
+/// A guest that runs this program, as `what`, without the module, which it loads itself.
+pub(crate) fn guest(config: Config, built: &Built, what: &str, more: &[&str]) -> Result<Guest> {
+    let program = env::current_exe()?;
+    let program = program
+        .to_str()
+        .context("the program's path is not UTF-8")?;
+    let module = built
+        .module
+        .to_str()
+        .context("the module's path is not UTF-8")?;
+    let words = [program, what, "--module", module].into_iter();
+    Ok(Guest::builder()
+        .implementation(Implementation::None)
+        .config(config)
+        .kvm(false)
+        .command(words.chain(more.iter().copied())))
+}
+
 fn title(counted: &Counted) -> String {
     let rounds = counted.rows.first().map_or(0, |row| row.rust.len());
     format!("Instructions (sizes: bytes), the median of {rounds} rounds of C and Rust in one boot")
+}
+
+/// What else the machine does.
+fn load() -> Result<String> {
+    let load = procfs::LoadAverage::current()?.one;
+    let cpus = std::thread::available_parallelism()?;
+    Ok(format!("The machine has {cpus} CPUs and a load of {load}."))
 }
 
 /// What the figures depend on.

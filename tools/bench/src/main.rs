@@ -15,6 +15,7 @@ mod marks;
 mod netlink;
 mod operation;
 mod procfiles;
+mod profile;
 mod requests;
 mod sizes;
 mod statistics;
@@ -40,6 +41,8 @@ enum Command {
     ///
     /// Fails if a figure got worse by more than 2 %, or did not settle.
     Run(host::Run),
+    /// Shows where the instructions of one figure go, by the functions of the kernel.
+    Profile(profile::Profile),
     /// Counts instructions: in a guest whose clock counts them.
     #[command(hide = true)]
     Count(Module),
@@ -80,6 +83,7 @@ impl Module {
 fn main() -> Result<ExitCode> {
     match Arguments::parse().command {
         Command::Run(run) => return run.run(),
+        Command::Profile(profile) => profile.run()?,
         Command::Count(module) => {
             println!("{}", serde_json::to_string(&count::all(&module.switch())?)?);
         }

@@ -4,6 +4,7 @@
 
 use anyhow::{Context, Result};
 use tabled::{
+    Table,
     builder::Builder,
     settings::{
         Alignment, Style,
@@ -48,13 +49,13 @@ pub(crate) fn table(rows: &[Row], format: Format) -> String {
     };
     table.modify(Columns::new(1..), Alignment::right());
     table.modify(Rows::first(), Alignment::left());
-    // Blanks at the end of a line are nothing to keep in a repository.
-    let lines: Vec<_> = table
-        .to_string()
-        .lines()
-        .map(str::trim_end)
-        .map(str::to_owned)
-        .collect();
+    trimmed(&table)
+}
+
+/// The table's text. Blanks at the end of a line are nothing to keep in a repository.
+pub(crate) fn trimmed(table: &Table) -> String {
+    let text = table.to_string();
+    let lines: Vec<_> = text.lines().map(str::trim_end).collect();
     lines.join("\n")
 }
 
