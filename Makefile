@@ -19,6 +19,10 @@ SOURCE ?=
 UPDATE ?=
 KDIR ?=
 TIMEOUT ?= 300
+# Options of `make bench` and `make profile`.
+RECORD ?=
+DOC ?=
+FIGURE ?= GET PID
 
 .PHONY: help
 help:
@@ -28,6 +32,8 @@ help:
 	@echo 'make check               formatting, lints, documentation, patches'
 	@echo "make guest CMD='...'     run a command in a guest [IMPL=rust|c] [CPUS=n] [ICOUNT=1]"
 	@echo '                         [KERNEL=lean] [TIMEOUT=seconds]'
+	@echo 'make bench               what C and Rust cost [RECORD=1] [DOC=1]'
+	@echo "make profile FIGURE='...'  where the instructions of a figure of make bench go"
 	@echo 'make kernel              the kernel alone [KERNEL=lean|pristine] [SOURCE=tarball] [UPDATE=1]'
 	@echo 'make module              the module alone [KDIR=build directory of your kernel]'
 	@echo 'make clean               remove what this work tree needs no more from the cache'
@@ -83,6 +89,14 @@ test-oracle: tools
 	@$(BIN)/kernel module --test-build --config $(KERNEL) >/dev/null
 	@$(BIN)/tally \
 		'suite, each record compared with C: $(BIN)/guest run --impl none --config $(KERNEL) --timeout 1200 -- $(SUITE_TEST_BUILD)'
+
+.PHONY: bench
+bench: module
+	@$(BIN)/bench run $(if $(RECORD),--record) $(if $(DOC),--doc Documentation/benchmarks.rst)
+
+.PHONY: profile
+profile: module
+	@$(BIN)/bench profile '$(FIGURE)'
 
 .PHONY: check
 check: module

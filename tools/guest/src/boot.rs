@@ -88,6 +88,7 @@ impl Guest {
             memory: &self.memory,
             accelerator,
             append: &self.append,
+            qemu: &self.qemu,
         }
         .command()?;
         let ended = process::run(&mut command, self.limit, self.output, self.end_at)?;

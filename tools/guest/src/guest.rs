@@ -49,6 +49,7 @@ pub struct Guest {
     pub(crate) limit: Duration,
     pub(crate) log: Option<PathBuf>,
     pub(crate) append: Vec<String>,
+    pub(crate) qemu: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) directory: Option<PathBuf>,
     pub(crate) command: Vec<String>,
@@ -74,6 +75,7 @@ impl Guest {
             limit: Duration::from_secs(300),
             log: None,
             append: Vec::new(),
+            qemu: Vec::new(),
             environment: Vec::new(),
             directory: None,
             command: Vec::new(),
@@ -160,6 +162,12 @@ impl Guest {
     /// A further argument for the kernel's command line.
     pub fn append(mut self, argument: impl Into<String>) -> Self {
         self.append.push(argument.into());
+        self
+    }
+
+    /// A further argument for QEMU.
+    pub fn qemu(mut self, argument: impl Into<String>) -> Self {
+        self.qemu.push(argument.into());
         self
     }
 

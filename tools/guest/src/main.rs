@@ -62,6 +62,9 @@ struct Run {
     /// Further arguments for the kernel's command line.
     #[arg(long, value_name = "KERNEL_ARGS", allow_hyphen_values = true)]
     append: Vec<String>,
+    /// Further arguments for QEMU.
+    #[arg(long, value_name = "QEMU_ARGS", allow_hyphen_values = true)]
+    qemu: Vec<String>,
     /// Environment variable for CMD.
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
@@ -102,6 +105,10 @@ impl Run {
         for line in self.append {
             let words = shell_words::split(&line).with_context(|| format!("--append {line:?}"))?;
             guest = words.into_iter().fold(guest, Guest::append);
+        }
+        for line in self.qemu {
+            let words = shell_words::split(&line).with_context(|| format!("--qemu {line:?}"))?;
+            guest = words.into_iter().fold(guest, Guest::qemu);
         }
         for variable in self.env {
             let (name, value) = variable

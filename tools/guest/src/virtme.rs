@@ -28,6 +28,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) accelerator: Accelerator,
     /// Further arguments for the kernel.
     pub(crate) append: &'a [String],
+    /// Further arguments for QEMU.
+    pub(crate) qemu: &'a [String],
 }
 
 /// Where the guest may write: what it writes goes to memory and is lost with it.
@@ -106,6 +108,7 @@ impl Machine<'_> {
             .arg("-set")
             .arg(assignment("chardev.console.path=", self.log));
         command.args(self.accelerator.qemu_arguments());
+        command.args(self.qemu);
         Ok(command)
     }
 }
@@ -146,6 +149,7 @@ mod tests {
             memory: "1G",
             accelerator,
             append: &["a=b".to_owned()],
+            qemu: &["-snapshot".to_owned()],
         };
         let command = machine.command().unwrap();
         assert_eq!(command.get_program(), "/v/bin/virtme-run");
@@ -181,10 +185,11 @@ mod tests {
             words[at + 1..].to_vec()
         };
         let log = ["-set", "chardev.console.path=/l/a log"];
-        assert_eq!(after(Accelerator::Kvm), log);
+        let own = ["-snapshot"];
+        assert_eq!(after(Accelerator::Kvm), [log.as_slice(), &own].concat());
         assert_eq!(
             after(Accelerator::Emulation { threads: true }),
-            [&log[..], &["-accel", "tcg,thread=multi"]].concat()
+            [&log[..], &["-accel", "tcg,thread=multi"], &own].concat()
         );
         assert_eq!(
             after(Accelerator::Instructions),
@@ -195,7 +200,8 @@ mod tests {
                     "tcg,thread=single",
                     "-icount",
                     "shift=0,sleep=off"
-                ]
+                ],
+                &own
             ]
             .concat()
         );

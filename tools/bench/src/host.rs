@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! On the machine itself: boots the guests, shows what they found, compares it with what is kept.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use guest::{CRASH, Guest, Implementation};
+use kernel::{Built, Cache, Config, Project};
+use procfs::Current;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    count::{Counted, SETTLED},
+    figures::{Figures, Key, Rounds, Row, Unit},
+    guard, sizes,
+    table::{self, Format},
+};
+
+/// How long a guest may take, on a busy machine.
+const LIMIT: Duration = Duration::from_secs(1800);
+/// How often a guest is booted that needs CPUs at the same time, before it is given up.
+const BOOTS: usize = 5;
+
+#[derive(clap::Args)]
+pub(crate) struct Run {
+    /// Keeps the figures, for later runs to be compared with.
+    #[arg(long)]
+    record: bool,
+    /// Writes the tables into this page, between its marks.
+    #[arg(long, value_name = "FILE")]
+    doc: Option<PathBuf>,
+    /// Where all figures of this run go, instead of `bench.json` in the cache.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Where figures are kept, instead of the project's own.
+    #[arg(long, value_name = "DIRECTORY")]
+    figures: Option<PathBuf>,
+    /// The project's kernel to measure.
+    #[arg(long, default_value_t)]
+    config: Config,
+    /// Counts instructions only, without the guest of two CPUs.
+    #[arg(long)]
+    no_throughput: bool,
+}
+
+impl Run {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        guest::kill_guests_on_signals()?;
+        let built = kernel::built(self.config)?;
+        let key = key(&built.build)?;
+
+        eprintln!("bench: counting instructions under C and Rust in turn; this takes minutes");
+        let counted: Counted = self.measure("count", &built, |guest| guest.cpus(1).icount(true))?;
+        let mut rows: Vec<_> = counted.rows.iter().map(Rounds::row).collect();
+        rows.extend(size_rows(&built)?);
+        println!("{}\n", title(&counted));
+        println!("{}\n", table::table(&rows, Format::Text));
+
+        let mut concurrent = Vec::new();
+        if !self.no_throughput {
+            eprintln!("bench: measuring what clients get at once, on two CPUs");
+            let rounds: Vec<Rounds> =
+                self.measure("throughput", &built, |guest| guest.cpus(2).threads(true))?;
+            concurrent.extend(rounds.iter().map(Rounds::row));
+            println!("Answers a second by the wall clock; only the ratios mean anything.");
+            println!("{}\n", load()?);
+            println!("{}\n", table::table(&concurrent, Format::Text));
+        }
+
+        if let Some(page) = &self.doc {
+            document(page, &key, &rows, &concurrent)?;
+        }
+        let settled = counted.unsettled.is_empty();
+        if !settled {
+            println!(
+                "Not settled: after {} rounds, {} % and more lie between the rounds of: {}. \
+                 Is another version of QEMU in use?",
+                counted.rows.first().map_or(0, |row| row.rust.len()),
+                SETTLED * 100.0,
+                counted.unsettled.join("; ")
+            );
+        }
+        let now = Figures {
+            key,
+            rows: rows.into_iter().chain(concurrent).collect(),
+        };
+        let json = match &self.json {
+            Some(file) => file.clone(),
+            None => Cache::open()?.root().join("bench.json"),
+        };
+        now.write(&json)?;
+        println!("All figures are in {}.", json.display());
+        let kept = self.kept(&now.key)?;
+        let good = if self.record {
+            ensure!(settled, "figures that have not settled are not kept");
+            record(now, &kept)?;
+            true
+        } else {
+            compare(&now, &kept)?
+        };
+        Ok(if good && settled {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    /// The file with the kept figures for this key.
+    fn kept(&self, key: &Key) -> Result<PathBuf> {
+        let directory = match &self.figures {
+            Some(directory) => directory.clone(),
+            None => Project::find()?.top().join("tools/bench/figures"),
+        };
+        Ok(directory.join(key.file_name()))
+    }
+
+    /// Boots a guest that measures, again if it crashes.
+    fn measure<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        built: &Built,
+        set: impl Fn(Guest) -> Guest,
+    ) -> Result<T> {
+        for boot in 1.. {
+            let guest = guest(self.config, built, what, &[])?.time_limit(LIMIT);
+            let outcome = set(guest).run()?;
+            if outcome.success() {
+                return Ok(serde_json::from_slice(&outcome.stdout)?);
+            }
+            let report = outcome.report().unwrap_or_default();
+            if outcome.status() == CRASH && boot < BOOTS {
+                // QEMU before 8.1 cannot always run CPUs at once: Documentation/testing.rst.
+                eprintln!("bench: the guest crashed; booting it again");
+                continue;
+            }
+            let stderr = String::from_utf8_lossy(&outcome.stderr);
+            bail!(
+                "the guest ended with {}\n{stderr}{report}",
+                outcome.status()
+            );
+        }
+        unreachable!("boots are counted to their end")
+    }
+}
+
+/// A guest that runs this program, as `what`, without the module, which it loads itself.
+pub(crate) fn guest(config: Config, built: &Built, what: &str, more: &[&str]) -> Result<Guest> {
+    let program = env::current_exe()?;
+    let program = program
+        .to_str()
+        .context("the program's path is not UTF-8")?;
+    let module = built
+        .module
+        .to_str()
+        .context("the module's path is not UTF-8")?;
+    let words = [program, what, "--module", module].into_iter();
+    Ok(Guest::builder()
+        .implementation(Implementation::None)
+        .config(config)
+        .kvm(false)
+        .command(words.chain(more.iter().copied())))
+}
+
+fn title(counted: &Counted) -> String {
+    let rounds = counted.rows.first().map_or(0, |row| row.rust.len());
+    format!("Instructions (sizes: bytes), the median of {rounds} rounds of C and Rust in one boot")
+}
+
+/// What else the machine does.
+fn load() -> Result<String> {
+    let load = procfs::LoadAverage::current()?.one;
+    let cpus = std::thread::available_parallelism()?;
+    Ok(format!("The machine has {cpus} CPUs and a load of {load}."))
+}
+
+/// What the figures depend on.
+fn key(build: &Path) -> Result<Key> {
+    let read = |name: &str| -> Result<String> {
+        let path = build.join(name);
+        fs::read_to_string(&path).with_context(|| path.display().to_string())
+    };
+    let config = read(".config")?;
+    let program = format!("qemu-system-{}", env::consts::ARCH);
+    let output = Command::new(&program).arg("--version").output();
+    let emulator = String::from_utf8(output.context(program)?.stdout)?;
+    Ok(Key {
+        kernel: read("include/config/kernel.release")?.trim().to_owned(),
+        rustc: option(&config, "CONFIG_RUSTC_VERSION_TEXT")?,
+        compiler: option(&config, "CONFIG_CC_VERSION_TEXT")?,
+        emulator: emulator.lines().next().unwrap_or_default().to_owned(),
+    })
+}
+
+/// The text that an option of the kernel has.
+fn option(config: &str, name: &str) -> Result<String> {
+    config
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+        .map(|value| value.trim_matches('"').to_owned())
+        .with_context(|| format!("the kernel has no {name}"))
+}
+
+/// The module beside the object files that it stands for.
+fn size_rows(built: &Built) -> Result<Vec<Row>> {
+    let object = |name| built.build.join("kernel").join(name);
+    let c = sizes::of(&[&object("taskstats.o"), &object("tsacct.o")])?;
+    let rust = sizes::of(&[&built.module])?;
+    let row = |figure: &str, c: u64, rust: u64| Row {
+        figure: figure.to_owned(),
+        unit: Unit::Bytes,
+        c: Some(c as i64),
+        rust: Some(rust as i64),
+        ratio: (c != 0).then(|| (rust as f64 / c as f64 * 1000.0).round() / 1000.0),
+        spread: None,
+    };
+    Ok(vec![
+        row("code, bytes", c.text, rust.text),
+        row("constants, bytes", c.constants, rust.constants),
+        row("data, bytes", c.data, rust.data),
+    ])
+}
+
+fn document(page: &Path, key: &Key, rows: &[Row], concurrent: &[Row]) -> Result<()> {
+    let mut text = format!(
+        "Linux {}, {}, {}, {}.\n\n{}",
+        key.kernel,
+        key.rustc,
+        key.compiler,
+        key.emulator,
+        table::table(rows, Format::Rest)
+    );
+    if !concurrent.is_empty() {
+        text += "\n\nClients that ask at once, on two CPUs, in answers a second:\n\n";
+        text += &table::table(concurrent, Format::Rest);
+    }
+    let old = fs::read_to_string(page).with_context(|| page.display().to_string())?;
+    let new = table::replace(&old, &text).with_context(|| page.display().to_string())?;
+    fs::write(page, new).with_context(|| page.display().to_string())
+}
+
+fn record(now: Figures, file: &Path) -> Result<()> {
+    let kept = Figures {
+        // Nothing is compared with what a clock on the wall says.
+        rows: now
+            .rows
+            .into_iter()
+            .filter(|row| row.unit != Unit::PerSecond)
+            .collect(),
+        key: now.key,
+    };
+    kept.write(file)?;
+    println!("Kept in {}.", file.display());
+    Ok(())
+}
+
+/// Whether nothing got worse than what is kept.
+fn compare(now: &Figures, file: &Path) -> Result<bool> {
+    let Some(kept) = Figures::read(file)?.filter(|kept| kept.key == now.key) else {
+        println!(
+            "No figures are kept for {}, {} and {}: nothing is compared. \
+             `make bench RECORD=1` keeps these.",
+            now.key.rustc, now.key.compiler, now.key.emulator
+        );
+        return Ok(true);
+    };
+    let comparison = guard::compare(&kept.rows, &now.rows);
+    for (what, figures) in [
+        ("Not kept yet", &comparison.unknown),
+        ("Kept, but not measured", &comparison.missing),
+    ] {
+        if !figures.is_empty() {
+            println!("{what}: {}.", figures.join("; "));
+        }
+    }
+    if comparison.worse.is_empty() {
+        println!(
+            "No figure is more than {} % worse than the kept one.",
+            guard::ALLOWED * 100.0
+        );
+    } else {
+        println!("Worse than what is kept in {}:", file.display());
+        comparison
+            .worse
+            .iter()
+            .for_each(|worse| println!("  {worse}"));
+    }
+    Ok(comparison.worse.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_of_the_kernel_is_read() {
+        let config = "CONFIG_A=y\nCONFIG_CC_VERSION_TEXT=\"clang 22\"\n# CONFIG_B is not set\n";
+        assert_eq!(
+            option(config, "CONFIG_CC_VERSION_TEXT").unwrap(),
+            "clang 22"
+        );
+        assert!(option(config, "CONFIG_CC_VERSION").is_err());
+        assert!(option(config, "CONFIG_B").is_err());
+    }
+}
