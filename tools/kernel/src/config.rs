@@ -17,7 +17,9 @@ pub enum Config {
     /// What a guest needs to run the module, its tests and its benchmarks.
     #[default]
     Lean,
-    /// The same options without the project's patches: what the patched kernel has to behave like.
+    /// The lean kernel with all that finds mistakes: slow, and with a log that tells.
+    Debug,
+    /// The options of the lean kernel without the project's patches: what the patched kernel has to behave like.
     Pristine,
 }
 
@@ -26,6 +28,7 @@ impl Config {
     fn fragments(self) -> &'static [&'static str] {
         match self {
             Self::Lean | Self::Pristine => &["lean.config"],
+            Self::Debug => &["lean.config", "debug.config"],
         }
     }
 

@@ -47,15 +47,26 @@ pub fn build(kernel: &Kernel) -> Result<PathBuf> {
     }
 }
 
-/// Where the module of a work tree is, built for a kernel's build directory.
-pub(crate) fn file(cache: &Cache, project: &Project, build: &Path) -> PathBuf {
-    output(cache, project, build).join(file_name())
+/// Builds external modules other than the work tree's own for one of the project's kernels: those of
+/// `source`, a directory with a `Kbuild`. Returns the directory with what was built.
+pub fn build_others(source: &Path, config: Config) -> Result<PathBuf> {
+    let built = image::build(&Request {
+        config,
+        ..Request::default()
+    })?;
+    let name = source.file_name().unwrap_or_default().to_string_lossy();
+    Job::new(source, &built.build)?.build(&format!("building the modules in {name}"), &[])
 }
 
-/// A module to build: of which work tree, for which kernel, with what.
+/// Where the module of a work tree is, built for a kernel's build directory.
+pub(crate) fn file(cache: &Cache, project: &Project, build: &Path) -> PathBuf {
+    output(cache, project.top(), build).join(file_name())
+}
+
+/// A module to build: from which directory, for which kernel, with what.
 pub(crate) struct Job {
     cache: Cache,
-    project: Project,
+    source: PathBuf,
     kdir: PathBuf,
     output: PathBuf,
     pub(crate) kbuild: Kbuild,
@@ -63,25 +74,25 @@ pub(crate) struct Job {
 
 impl Job {
     pub(crate) fn for_ours(project: &Project, built: &Built) -> Result<Self> {
-        Self::new(project, &built.build)
+        Self::new(project.top(), &built.build)
     }
 
     fn for_theirs(project: &Project, directory: &Path) -> Result<Self> {
         let kdir = directory
             .canonicalize()
             .with_context(|| format!("no kernel tree {}", directory.display()))?;
-        Self::new(project, &kdir)
+        Self::new(project.top(), &kdir)
     }
 
-    fn new(project: &Project, kdir: &Path) -> Result<Self> {
+    fn new(source: &Path, kdir: &Path) -> Result<Self> {
         let cache = Cache::open()?;
         let rustc = Rustc::find()?;
         let llvm = Tree::read(kdir)?.compiler(&rustc)?;
         let kbuild = Kbuild::for_module(&rustc, llvm.as_ref())?;
-        let output = output(&cache, project, kdir);
+        let output = output(&cache, source, kdir);
         Ok(Self {
             cache,
-            project: project.clone(),
+            source: source.to_owned(),
             kdir: kdir.to_owned(),
             output,
             kbuild,
@@ -100,10 +111,10 @@ impl Job {
 
     /// Builds, and returns the directory with what was built.
     pub(crate) fn build(&self, title: &str, more: &[String]) -> Result<PathBuf> {
-        if !self.project.top().join("Kbuild").is_file() {
+        if !self.source.join("Kbuild").is_file() {
             bail!(
                 "{} has no Kbuild, so there is no module to build",
-                self.project.top().display()
+                self.source.display()
             );
         }
         fs::create_dir_all(&self.output)?;
@@ -115,7 +126,7 @@ impl Job {
             .into_owned();
         let _lock = self.cache.lock(&format!("module/{name}"))?;
         let mut arguments = vec![
-            format!("M={}", self.project.top().display()),
+            format!("M={}", self.source.display()),
             format!("MO={}", self.output.display()),
         ];
         arguments.extend_from_slice(more);
@@ -131,10 +142,10 @@ impl Job {
     }
 }
 
-/// One directory for each work tree and kernel.
-fn output(cache: &Cache, project: &Project, kdir: &Path) -> PathBuf {
+/// One directory for each source, mostly a work tree, and kernel.
+fn output(cache: &Cache, source: &Path, kdir: &Path) -> PathBuf {
     let mut inputs = Inputs::default();
-    inputs.add("work tree", project.top().display());
+    inputs.add("work tree", source.display());
     inputs.add("kernel", kdir.display());
     cache.modules().join(inputs.key())
 }
