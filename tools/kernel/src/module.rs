@@ -19,6 +19,9 @@ use tree::Tree;
 /// The module's name.
 pub(crate) const NAME: &str = "rust_taskstats";
 
+/// The object that all of its Rust is compiled to.
+const OBJECT: &str = "rust/taskstats_main.o";
+
 /// What the module is built for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kernel {
@@ -55,7 +58,8 @@ pub fn build_others(source: &Path, config: Config) -> Result<PathBuf> {
         ..Request::default()
     })?;
     let name = source.file_name().unwrap_or_default().to_string_lossy();
-    Job::new(source, &built.build)?.build(&format!("building the modules in {name}"), &[])
+    Job::new(source, &Tree::read(&built.build)?)?
+        .build(&format!("building the modules in {name}"), &[])
 }
 
 /// Where the module of a work tree is, built for a kernel's build directory.
@@ -74,21 +78,27 @@ pub(crate) struct Job {
 
 impl Job {
     pub(crate) fn for_ours(project: &Project, built: &Built) -> Result<Self> {
-        Self::new(project.top(), &built.build)
+        Self::new(project.top(), &Tree::read(&built.build)?)
+    }
+
+    /// For a kernel that modules can be compiled for, but which is not there.
+    pub(crate) fn for_prepared(project: &Project, built: &Built) -> Result<Self> {
+        Self::new(project.top(), &Tree::read_prepared(&built.build)?)
     }
 
     fn for_theirs(project: &Project, directory: &Path) -> Result<Self> {
         let kdir = directory
             .canonicalize()
             .with_context(|| format!("no kernel tree {}", directory.display()))?;
-        Self::new(project.top(), &kdir)
+        Self::new(project.top(), &Tree::read(&kdir)?)
     }
 
-    fn new(source: &Path, kdir: &Path) -> Result<Self> {
+    fn new(source: &Path, kernel: &Tree) -> Result<Self> {
         let cache = Cache::open()?;
         let rustc = Rustc::find()?;
-        let llvm = Tree::read(kdir)?.compiler(&rustc)?;
+        let llvm = kernel.compiler(&rustc)?;
         let kbuild = Kbuild::for_module(&rustc, llvm.as_ref())?;
+        let kdir = kernel.directory();
         let output = output(&cache, source, kdir);
         Ok(Self {
             cache,
@@ -111,6 +121,16 @@ impl Job {
 
     /// Builds, and returns the directory with what was built.
     pub(crate) fn build(&self, title: &str, more: &[String]) -> Result<PathBuf> {
+        self.make(title, more, "modules")?;
+        Ok(self.output.clone())
+    }
+
+    /// Compiles all of the work tree's module and links nothing.
+    pub(crate) fn compile(&self, title: &str, more: &[String]) -> Result<()> {
+        self.make(title, more, OBJECT)
+    }
+
+    fn make(&self, title: &str, more: &[String], goal: &str) -> Result<()> {
         if !self.source.join("Kbuild").is_file() {
             bail!(
                 "{} has no Kbuild, so there is no module to build",
@@ -130,15 +150,14 @@ impl Job {
             format!("MO={}", self.output.display()),
         ];
         arguments.extend_from_slice(more);
-        arguments.push("modules".into());
+        arguments.push(goal.into());
         let make = self.kbuild.make(&self.kdir, &arguments);
         run::logged(
             title,
             &make,
             &self.cache.log(&format!("module-{name}")),
             |_| None,
-        )?;
-        Ok(self.output.clone())
+        )
     }
 }
 

@@ -10,6 +10,7 @@ mod exit_storm;
 pub mod family;
 mod handover;
 mod layout;
+pub mod leaks;
 mod listeners;
 mod masks;
 mod module;
@@ -31,7 +32,7 @@ use crate::{
     requests::Labelled,
 };
 
-/// All tests.
+/// All tests, but for the one that looks for leaks after them.
 pub fn all(context: &Arc<Context>) -> Vec<Trial> {
     [
         selfcheck::trials(context),

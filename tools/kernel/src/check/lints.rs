@@ -12,9 +12,13 @@ use crate::{
 pub(super) fn check(project: &Project, built: &Built) -> Result<()> {
     // Kbuild calls it by its name.
     CLIPPY.get(&Cache::open()?, &Rustc::find()?)?;
-    let arguments = ["CLIPPY=1", "KRUSTFLAGS=-Dwarnings", "KCFLAGS=-Werror"].map(String::from);
     Job::for_ours(project, built)?
         .aside("clippy")
-        .build("running clippy", &arguments)
+        .build("running clippy", &arguments())
         .map(drop)
+}
+
+/// What make is told.
+pub(super) fn arguments() -> [String; 3] {
+    ["CLIPPY=1", "KRUSTFLAGS=-Dwarnings", "KCFLAGS=-Werror"].map(String::from)
 }

@@ -11,6 +11,7 @@ use tests::{
     context::Context,
     exit::{self, Ending},
     implementation::Switch,
+    kmemleak::Kmemleak,
     snapshot::Snapshot,
     stock::StockClients,
     storm,
@@ -30,6 +31,8 @@ enum Command {
     Run(Run),
     /// Prints what this kernel answers, as JSON that is the same at every boot.
     Snapshot,
+    /// Looks for memory that the kernel has lost, prints what it found, and fails if there is any.
+    Leaks,
     /// Becomes a task that can be asked for.
     #[command(hide = true)]
     Task {
@@ -82,6 +85,9 @@ struct Run {
     /// Compares C with C and never loads the module: for working on the tests. Never passes.
     #[arg(long)]
     oracle_only: bool,
+    /// Looks after all other tests for memory that the kernel has lost. It has to be able to.
+    #[arg(long)]
+    leaks: bool,
     #[command(flatten)]
     harness: libtest_mimic::Arguments,
 }
@@ -95,6 +101,15 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Snapshot => {
             println!("{}", serde_json::to_string_pretty(&Snapshot::take()?)?);
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Leaks => {
+            let found = Kmemleak::open()?.find()?;
+            print!("{found}");
+            Ok(if found.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
         Command::Task { kind } => workload::act(kind).map(|()| ExitCode::SUCCESS),
         Command::Exit { ending } => exit::act(ending).map(|()| ExitCode::SUCCESS),
@@ -118,7 +133,13 @@ impl Run {
         )?);
         // All tests change who is in charge of one kernel.
         self.harness.test_threads = Some(1);
-        let conclusion = libtest_mimic::run(&self.harness, cases::all(&context));
+        let mut trials = cases::all(&context);
+        if self.leaks {
+            let kmemleak = Kmemleak::open()?;
+            kmemleak.forget()?;
+            trials.push(cases::leaks::trial(&context, kmemleak));
+        }
+        let conclusion = libtest_mimic::run(&self.harness, trials);
         if self.oracle_only {
             println!("C was compared with C: nothing is proven of Rust.");
             return Ok(ExitCode::from(FAILED));
