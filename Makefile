@@ -24,10 +24,11 @@ TIMEOUT ?= 300
 help:
 	@echo 'make run                 build all, boot a guest, let getdelays query the module'
 	@echo 'make test                all that must hold'
+	@echo 'make test-debug          the same in a kernel that looks for mistakes: KASAN, lockdep, ...'
 	@echo 'make check               formatting, lints, documentation, patches'
 	@echo "make guest CMD='...'     run a command in a guest [IMPL=rust|c] [CPUS=n] [ICOUNT=1]"
-	@echo '                         [KERNEL=lean] [TIMEOUT=seconds]'
-	@echo 'make kernel              the kernel alone [KERNEL=lean|pristine] [SOURCE=tarball] [UPDATE=1]'
+	@echo '                         [KERNEL=lean|debug] [TIMEOUT=seconds]'
+	@echo 'make kernel              the kernel alone [KERNEL=lean|debug|pristine] [SOURCE=tarball] [UPDATE=1]'
 	@echo 'make module              the module alone [KDIR=build directory of your kernel]'
 	@echo 'make clean               remove what this work tree needs no more from the cache'
 	@echo 'make mrproper            remove the cache: $(CACHE)'
@@ -58,9 +59,9 @@ guest: module
 
 # What the suite needs to know, and what it is compared with: the same kernel
 # without the patches.
-SUITE = $(BIN)/suite run --module "$$($(BIN)/kernel path module)" \
-	--clients "$$($(BIN)/kernel path accounting)" \
-	--headers "$$($(BIN)/kernel path source)/include/uapi"
+SUITE = $(BIN)/suite run --module "$$($(BIN)/kernel path --config $(1) module)" \
+	--clients "$$($(BIN)/kernel path --config $(1) accounting)" \
+	--headers "$$($(BIN)/kernel path --config $(1) source)/include/uapi"
 SNAPSHOT = $(BIN)/guest run --impl none --config $(1) -- $(BIN)/suite snapshot >$(CACHE)/$(1).json
 
 .PHONY: test
@@ -68,15 +69,23 @@ test: module
 	@$(BIN)/kernel build --config pristine >/dev/null
 	@$(BIN)/tally \
 		'tools: cargo test --release --quiet $(CARGO_FLAGS) --workspace' \
-		'suite: $(BIN)/guest run --impl none --timeout 1200 -- $(SUITE)' \
+		'suite: $(BIN)/guest run --impl none --timeout 1200 -- $(call SUITE,lean)' \
 		'unchanged without the module: $(call SNAPSHOT,pristine) && $(call SNAPSHOT,lean) && diff -u $(CACHE)/pristine.json $(CACHE)/lean.json'
+
+# The debug kernel: first that it sees what is wrong, then that there is nothing.
+.PHONY: test-debug
+test-debug: tools
+	@$(BIN)/kernel module --config debug >/dev/null
+	@$(BIN)/tally \
+		'faults are seen: cargo test --release --quiet $(CARGO_FLAGS) -p tests --features debug-kernel --test planted' \
+		'suite: $(BIN)/guest run --impl none --config debug --timeout 1800 -- $(call SUITE,debug) --leaks'
 
 .PHONY: check
 check: module
 	@$(BIN)/tally \
 		'module: $(BIN)/kernel check' \
 		'tools, format: cargo fmt --all --manifest-path tools/Cargo.toml --check' \
-		'tools, lints: cargo clippy --release --quiet $(CARGO_FLAGS) --workspace --all-targets -- -D warnings' \
+		'tools, lints: cargo clippy --release --quiet $(CARGO_FLAGS) --workspace --all-targets --all-features -- -D warnings' \
 		'tools, documentation: RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps $(CARGO_FLAGS) --workspace'
 
 .PHONY: clean

@@ -210,6 +210,30 @@ mod tests {
     }
 
     #[test]
+    fn objects_are_those_of_the_changed_c_files() {
+        let of = |file: &str| {
+            DIFF.replace("a/file", &format!("a/{file}"))
+                .replace("b/file", &format!("b/{file}"))
+        };
+        let diff = [
+            "kernel/taskstats.c",
+            "include/linux/taskstats_kern.h",
+            "rust/helpers/taskstats.c",
+            "net/netlink/genetlink.c",
+        ]
+        .map(of)
+        .concat();
+        let temp = directory(&[
+            ("series", "p\nq\n"),
+            ("p", &diff),
+            ("q", &of("kernel/taskstats.c")),
+        ]);
+        let objects = Series::read(temp.path()).unwrap().objects();
+        let expected = ["kernel/taskstats.o", "net/netlink/genetlink.o"];
+        assert_eq!(objects.iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn applies_in_order_and_names_the_patch_that_fails() {
         let temp = directory(&[
             ("series", "a\nb\n"),

@@ -5,7 +5,7 @@
 //! The faults are in two modules beside this file. One guest makes them all, one after the other:
 //! a report names the function that the fault is in, so that each has to have its own.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{path::Path, time::Duration};
 
 use guest::{COMPLAINT, End, Guest, Implementation, Outcome};
 use kernel::Config;
