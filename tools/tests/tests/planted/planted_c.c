@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/sched/task.h>
 #include <linux/smp.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
@@ -70,7 +71,7 @@ static int rcu_usage(void)
 	return 0;
 }
 
-static int preemptible(void)
+static int cpu_of_preemptible(void)
 {
 	pr_info("on CPU %d\n", smp_processor_id());
 	return 0;
@@ -117,7 +118,7 @@ static const struct {
 	{ "undefined_behaviour", undefined_behaviour },
 	{ "free_active", free_active },
 	{ "rcu_usage", rcu_usage },
-	{ "preemptible", preemptible },
+	{ "preemptible", cpu_of_preemptible },
 	{ "list", list },
 	{ "hung_task", hung_task },
 };

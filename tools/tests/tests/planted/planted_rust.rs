@@ -5,7 +5,6 @@
 use kernel::{
     new_mutex,
     prelude::*,
-    str::CStrExt,
     sync::{
         rcu,
         Mutex, //
@@ -31,7 +30,7 @@ struct Planted;
 
 impl kernel::Module for Planted {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        match *module_parameters::fault.value() {
+        match module_parameters::fault.value() {
             1 => use_after_free()?,
             2 => leak()?,
             3 => sleep_in_atomic_context(),
