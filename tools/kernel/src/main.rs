@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use kernel::{
     Built, Config, Request,
-    module::{Kernel, Variant},
+    module::{Kernel, Purpose},
 };
 
 /// Builds the kernel that the module is made for, and the module.
@@ -129,11 +129,11 @@ fn run(command: Command) -> Result<()> {
             test_build,
         } => {
             let kernel = kdir.map_or(Kernel::Ours(config), Kernel::Theirs);
-            let variant = match test_build {
-                true => Variant::Test,
-                false => Variant::Production,
+            let purpose = match test_build {
+                true => Purpose::Test,
+                false => Purpose::Use,
             };
-            println!("{}", kernel::module::build(&kernel, variant)?.display());
+            println!("{}", kernel::module::build(&kernel, purpose)?.display());
             Ok(())
         }
         Command::Path { config, part } => {

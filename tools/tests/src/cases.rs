@@ -11,6 +11,7 @@ pub mod family;
 pub mod faults;
 mod handover;
 mod layout;
+pub mod leaks;
 mod listeners;
 mod masks;
 mod module;
@@ -34,7 +35,7 @@ use crate::{
     requests::Labelled,
 };
 
-/// All tests.
+/// All tests, but for the one that looks for leaks after them.
 pub fn all(context: &Arc<Context>) -> Vec<Trial> {
     [
         selfcheck::trials(context),

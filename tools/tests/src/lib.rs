@@ -13,7 +13,8 @@
 //!   [`exit_moving`].
 //! - Who asks: [`caller`]; what is asked: [`requests`]; what came back and when: [`exchange`].
 //! - What is equal: [`compare`].
-//! - What is tested: [`cases`].
+//! - What is tested: [`cases`]; how long that may take: [`pace`].
+//! - What the kernel has to say of itself: [`kernel_log`], [`kmemleak`], [`slab`].
 
 pub mod caller;
 pub mod cases;
@@ -28,9 +29,11 @@ pub mod faults;
 pub mod implementation;
 pub mod intended;
 pub mod kernel_log;
+pub mod kmemleak;
 pub mod listener;
 pub mod moving;
 pub mod oracle;
+pub mod pace;
 pub mod peer;
 pub mod requests;
 pub mod slab;

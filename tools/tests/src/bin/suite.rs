@@ -12,6 +12,7 @@ use tests::{
     exit::{self, Ending},
     faults::{self, Last},
     implementation::Switch,
+    kmemleak::Kmemleak,
     oracle::Oracle,
     snapshot::Snapshot,
     stock::StockClients,
@@ -32,6 +33,8 @@ enum Command {
     Run(Run),
     /// Prints what this kernel answers, as JSON that is the same at every boot.
     Snapshot,
+    /// Looks for memory that the kernel has lost, prints what it found, and fails if there is any.
+    Leaks,
     /// Becomes a task that can be asked for.
     #[command(hide = true)]
     Task {
@@ -99,6 +102,9 @@ struct Run {
     /// Runs the tests in which allocations fail as well. The kernel has to be able to.
     #[arg(long)]
     faults: bool,
+    /// Looks after all other tests for memory that the kernel has lost. It has to be able to.
+    #[arg(long)]
+    leaks: bool,
     #[command(flatten)]
     harness: libtest_mimic::Arguments,
 }
@@ -112,6 +118,15 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Snapshot => {
             println!("{}", serde_json::to_string_pretty(&Snapshot::take()?)?);
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Leaks => {
+            let found = Kmemleak::open()?.find()?;
+            print!("{found}");
+            Ok(if found.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
         Command::Task { kind } => workload::act(kind).map(|()| ExitCode::SUCCESS),
         Command::Exit { ending } => exit::act(ending).map(|()| ExitCode::SUCCESS),
@@ -143,6 +158,11 @@ impl Run {
         let mut trials = cases::all(&context);
         if self.faults {
             trials.extend(cases::faults::trials(&context));
+        }
+        if self.leaks {
+            let kmemleak = Kmemleak::open()?;
+            kmemleak.forget()?;
+            trials.push(cases::leaks::trial(&context, kmemleak));
         }
         let conclusion = libtest_mimic::run(&self.harness, trials);
         if self.oracle_only {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! 20,000 tasks that end on two CPUs: each is heard of once, in sequence, with what `wait4` reported.
+//! Many thousands of tasks that end on two CPUs: each is heard of once, in sequence, with what `wait4` reported.
 //! And that nothing of all this is left behind.
 
 use std::{
@@ -20,19 +20,26 @@ use crate::{
     exit_moving::agree_but_for_a_tick,
     implementation::{Implementation, MODULE},
     listener::{ExitMessage, Listener, in_sequence},
+    pace,
     peer::Peer,
     slab,
     storm::Ended,
 };
 
 /// Tasks on each CPU.
-const TASKS: usize = 10_000;
+fn tasks() -> usize {
+    pace::times(10_000, 500)
+}
 
 /// A message takes 2,304 bytes of the room here; twice that is enough anywhere.
-const ROOM: usize = 2 * TASKS * 2_304;
+fn room() -> usize {
+    2 * tasks() * 2_304
+}
 
 /// Rounds that would leave that many objects, if each left one.
-const ROUNDS: usize = 100;
+fn rounds() -> usize {
+    pace::times(100, 20)
+}
 
 pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     vec![
@@ -57,11 +64,11 @@ fn storm(context: &Context, implementation: Implementation) -> anyhow::Result<()
     context.switch.to(implementation)?;
     let mut listeners = [Listener::on("0")?, Listener::on("1")?];
     for listener in &listeners {
-        listener.room(ROOM)?;
+        listener.room(room())?;
     }
     let started = Instant::now();
     let parents = thread::scope(|scope| {
-        let threads = [0, 1].map(|cpu| scope.spawn(move || half(cpu, TASKS)));
+        let threads = [0, 1].map(|cpu| scope.spawn(move || half(cpu, tasks())));
         threads.map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("panicked"))))
     });
     let took = started.elapsed();
@@ -92,7 +99,8 @@ fn half(cpu: usize, tasks: usize) -> anyhow::Result<(u32, Vec<Ended>)> {
 
 impl Half {
     fn check(&self) -> anyhow::Result<Totals> {
-        ensure!(self.ended.len() == TASKS, "{} tasks", self.ended.len());
+        let tasks = tasks();
+        ensure!(self.ended.len() == tasks, "{} tasks", self.ended.len());
         in_sequence(&self.messages)?;
         let mut records: BTreeMap<u32, &Taskstats> = BTreeMap::new();
         let ours = |message: &&ExitMessage| message.task.ac_ppid == self.parent;
@@ -102,8 +110,8 @@ impl Half {
             ensure!(twice.is_none(), "heard of {} twice", message.task.ac_pid);
         }
         ensure!(
-            records.len() == TASKS,
-            "heard of {} of {TASKS} tasks",
+            records.len() == tasks,
+            "heard of {} of {tasks} tasks",
             records.len()
         );
         let mut totals = Totals::default();
@@ -200,7 +208,7 @@ impl Totals {
 /// All kinds of exits, with listeners that come and go.
 fn round(context: &Context) -> anyhow::Result<()> {
     let endings = [Ending::TwoThreads, Ending::Plain];
-    for index in 0..ROUNDS {
+    for index in 0..rounds() {
         let mut listener = Listener::on("0-1")?;
         let _other = Listener::on("1")?;
         if index % 10 == 0 {
@@ -232,13 +240,13 @@ fn nothing_is_left(context: &Context, _: &str) -> anyhow::Result<()> {
     round(context)?;
     let started = Instant::now();
     loop {
-        let grown = slab::growth(&before, &slab::counts()?, ROUNDS as i64 / 2);
+        let grown = slab::growth(&before, &slab::counts()?, rounds() as i64 / 2);
         if grown.is_empty() {
             break;
         }
         // What RCU still holds back goes within seconds.
         ensure!(
-            started.elapsed() < Duration::from_secs(20),
+            started.elapsed() < pace::limit(Duration::from_secs(20)),
             "caches have grown: {grown:?}"
         );
         thread::sleep(Duration::from_millis(200));
