@@ -13,7 +13,7 @@
 //!   [`exit_moving`].
 //! - Who asks: [`caller`]; what is asked: [`requests`]; what came back and when: [`exchange`].
 //! - What is equal: [`compare`].
-//! - What is tested: [`cases`].
+//! - What is tested: [`cases`]; random messages: [`fuzz`].
 
 pub mod caller;
 pub mod cases;
@@ -25,6 +25,7 @@ pub mod exchange;
 pub mod exit;
 pub mod exit_moving;
 pub mod faults;
+pub mod fuzz;
 pub mod implementation;
 pub mod intended;
 pub mod kernel_log;

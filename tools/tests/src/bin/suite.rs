@@ -11,6 +11,7 @@ use tests::{
     context::Context,
     exit::{self, Ending},
     faults::{self, Last},
+    fuzz,
     implementation::Switch,
     oracle::Oracle,
     snapshot::Snapshot,
@@ -30,6 +31,8 @@ struct Arguments {
 enum Command {
     /// Runs the tests.
     Run(Run),
+    /// Sends random messages to C and to Rust and compares the answers.
+    Fuzz(Fuzz),
     /// Prints what this kernel answers, as JSON that is the same at every boot.
     Snapshot,
     /// Becomes a task that can be asked for.
@@ -103,12 +106,32 @@ struct Run {
     harness: libtest_mimic::Arguments,
 }
 
+#[derive(clap::Args)]
+struct Fuzz {
+    /// The module's file, `rust_taskstats.ko`.
+    #[arg(long, value_name = "FILE")]
+    module: PathBuf,
+    /// How many messages to send to each.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    messages: u64,
+    /// What the messages are made of: the same seed, the same messages.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// How many messages go to one implementation before it is the other's turn.
+    #[arg(long, value_name = "N", default_value_t = 2_500)]
+    batch: u64,
+    /// Compares C with C and never loads the module: for working on the tests. Never passes.
+    #[arg(long)]
+    oracle_only: bool,
+}
+
 /// As libtest's.
 const FAILED: u8 = 101;
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Run(run) => run.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
         Command::Snapshot => {
             println!("{}", serde_json::to_string_pretty(&Snapshot::take()?)?);
             Ok(ExitCode::SUCCESS)
@@ -157,5 +180,25 @@ impl Run {
             }
         }
         Ok(conclusion.exit_code())
+    }
+}
+
+impl Fuzz {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let run = fuzz::run::Run {
+            switch: Switch::new(self.module, self.oracle_only),
+            messages: self.messages,
+            seed: self.seed,
+            batch: self.batch,
+        };
+        let equal = run.run()?;
+        if self.oracle_only {
+            println!("C was compared with C: nothing is proven of Rust.");
+        }
+        Ok(if equal && !self.oracle_only {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(FAILED)
+        })
     }
 }
