@@ -24,11 +24,16 @@ RECORD ?=
 DOC ?=
 FIGURE ?= GET PID
 
+# Options of `make fuzz`; SEED is one of `make test` as well.
+MESSAGES ?= 20000
+SEED ?= 1
+
 .PHONY: help
 help:
 	@echo 'make run                 build all, boot a guest, let getdelays query the module'
 	@echo 'make test                all that must hold'
 	@echo 'make test-oracle         the suite, and C fills each record as well [KERNEL=lean]'
+	@echo 'make fuzz                random messages to C and to Rust [MESSAGES=n] [SEED=n]'
 	@echo 'make check               formatting, lints, documentation, patches'
 	@echo "make guest CMD='...'     run a command in a guest [IMPL=rust|c] [CPUS=n] [ICOUNT=1]"
 	@echo '                         [KERNEL=lean] [TIMEOUT=seconds]'
@@ -72,6 +77,9 @@ SUITE_TEST_BUILD = $(BIN)/suite run --test-build \
 	--module "$$($(BIN)/kernel path test-module --config $(KERNEL))" \
 	--clients "$$($(BIN)/kernel path accounting)" \
 	--headers "$$($(BIN)/kernel path source)/include/uapi"
+# Random messages; the argument is how many seconds they may take.
+FUZZ = $(BIN)/guest run --impl none --timeout $(1) -- $(BIN)/suite fuzz \
+	--module "$$($(BIN)/kernel path module)" --messages $(MESSAGES) --seed $(SEED)
 SNAPSHOT = $(BIN)/guest run --impl none --config $(1) -- $(BIN)/suite snapshot >$(CACHE)/$(1).json
 
 .PHONY: test
@@ -80,6 +88,7 @@ test: module
 	@$(BIN)/tally \
 		'tools: cargo test --release --quiet $(CARGO_FLAGS) --workspace' \
 		'suite: $(BIN)/guest run --impl none --timeout 1200 -- $(SUITE)' \
+		'fuzz: $(call FUZZ,1200)' \
 		'unchanged without the module: $(call SNAPSHOT,pristine) && $(call SNAPSHOT,lean) && diff -u $(CACHE)/pristine.json $(CACHE)/lean.json'
 
 # The suite with the test build of the module, which lets C fill each record as
@@ -97,6 +106,9 @@ bench: module
 .PHONY: profile
 profile: module
 	@$(BIN)/bench profile '$(FIGURE)'
+.PHONY: fuzz
+fuzz: module
+	@$(call FUZZ,14400)
 
 .PHONY: check
 check: module

@@ -51,12 +51,19 @@ impl<'a> Generator<'a> {
     /// A datagram.
     pub fn case(&mut self) -> Case {
         let mut case = Case::default();
-        match self.rng.random_range(0..1000) {
-            0..20 => case.trailer = self.noise(0..=80),
-            20..900 => case.requests.push(self.request()),
-            900..990 => case.requests = self.requests(2..=4),
-            990..999 => case.requests = self.requests(5..=30),
-            _ => case.trailer = self.noise(4_000..=70_000),
+        match self.rng.random_range(0..2000) {
+            0..40 => case.trailer = self.noise(0..=80),
+            40..1800 => case.requests.push(self.request()),
+            1800..1980 => case.requests = self.requests(2..=4),
+            1980..1997 => case.requests = self.requests(5..=30),
+            // More answers than the receive buffer takes, mostly.
+            1997 => {
+                let number = self.rng.random_range(50..=400);
+                case.requests = vec![self.valid(); number];
+            }
+            1998 => case.trailer = self.noise(4_000..=70_000),
+            // More than the send buffer takes.
+            _ => case.trailer = self.noise(212_000..=214_000),
         }
         if self.one_in(40) {
             case.trailer = self.noise(1..=24);

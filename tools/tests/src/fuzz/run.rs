@@ -3,7 +3,7 @@
 //! A run: the known cases, then batch after batch until enough was sent or something differs.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -190,23 +190,24 @@ impl Session<'_> {
             }
         }
         let confirmed = self.confirm(&mut asker, &suspects)?;
-        let mut kinds: BTreeMap<String, Vec<Case>> = BTreeMap::new();
-        for (case, differences) in suspects.iter().zip(confirmed) {
-            if differences.is_empty() {
-                continue;
+        let mut kinds: BTreeMap<BTreeSet<String>, Vec<&Case>> = BTreeMap::new();
+        for (case, differences) in suspects.iter().zip(&confirmed) {
+            if !differences.is_empty() {
+                let kind = differences.iter().map(kind).collect();
+                kinds.entry(kind).or_default().push(case);
             }
-            let places: Vec<_> = differences.iter().map(|it| it.place.as_str()).collect();
-            let kind = kinds.entry(places.join(", ")).or_default();
-            kind.push(case.clone());
         }
-        let mut found = Vec::new();
-        for (place, cases) in kinds {
-            println!("{} cases of this batch differ: {place}", cases.len());
+        let mut found: Vec<Found> = Vec::new();
+        for (kind, cases) in kinds {
+            println!("{} cases of this batch differ: {kind:?}", cases.len());
             let shortest = cases.iter().min_by_key(|case| case.encode().len());
             let Some(shortest) = shortest.filter(|_| found.len() < SHOWN) else {
                 continue;
             };
-            found.push(self.minimised(&mut asker, shortest, acks)?);
+            let next = self.minimised(&mut asker, shortest, acks)?;
+            if !found.iter().any(|other| other.case == next.case) {
+                found.push(next);
+            }
         }
         Ok(found)
     }
@@ -303,6 +304,13 @@ impl Session<'_> {
             self.times.switching,
         );
     }
+}
+
+/// Where they differ, whichever datagram that is in.
+fn kind(difference: &Difference) -> String {
+    let place = difference.place.strip_prefix("datagram ");
+    let place = place.and_then(|place| place.split_once(' '));
+    place.map_or(&*difference.place, |(_, place)| place).into()
 }
 
 fn encoded(cases: &[Case]) -> Vec<Send> {
