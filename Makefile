@@ -106,6 +106,7 @@ bench: module
 .PHONY: profile
 profile: module
 	@$(BIN)/bench profile '$(FIGURE)'
+
 .PHONY: fuzz
 fuzz: module
 	@$(call FUZZ,14400)

@@ -13,7 +13,8 @@
 //!   [`exit_moving`].
 //! - Who asks: [`caller`]; what is asked: [`requests`]; what came back and when: [`exchange`].
 //! - What is equal: [`compare`].
-//! - What is tested: [`cases`]; random messages: [`fuzz`].
+//! - What is tested: [`cases`]; random messages: [`fuzz`]; all at once:
+//!   [`soak`].
 
 pub mod caller;
 pub mod cases;
@@ -26,6 +27,7 @@ pub mod exit;
 pub mod exit_moving;
 pub mod faults;
 pub mod fuzz;
+pub mod hotplug;
 pub mod implementation;
 pub mod intended;
 pub mod kernel_log;
@@ -36,6 +38,7 @@ pub mod peer;
 pub mod requests;
 pub mod slab;
 pub mod snapshot;
+pub mod soak;
 pub mod stock;
 pub mod storm;
 pub mod workload;

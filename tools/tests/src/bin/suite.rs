@@ -15,6 +15,7 @@ use tests::{
     implementation::Switch,
     oracle::Oracle,
     snapshot::Snapshot,
+    soak::{Soak, nursery},
     stock::StockClients,
     storm,
     workload::{self, Kind},
@@ -33,6 +34,8 @@ enum Command {
     Run(Run),
     /// Sends random messages to C and to Rust and compares the answers.
     Fuzz(Fuzz),
+    /// Changes the implementation to and fro while tasks query, listen and exit at random.
+    Soak(SoakArguments),
     /// Prints what this kernel answers, as JSON that is the same at every boot.
     Snapshot,
     /// Becomes a task that can be asked for.
@@ -47,6 +50,9 @@ enum Command {
         /// How it ends.
         ending: Ending,
     },
+    /// Becomes the parent of a soak's workers.
+    #[command(hide = true)]
+    SoakNursery(nursery::Arguments),
     /// Becomes the parent of many short-lived tasks.
     #[command(hide = true)]
     Storm {
@@ -125,6 +131,19 @@ struct Fuzz {
     oracle_only: bool,
 }
 
+#[derive(clap::Args)]
+struct SoakArguments {
+    /// The module's file, `rust_taskstats.ko`.
+    #[arg(long, value_name = "FILE")]
+    module: PathBuf,
+    /// For how long.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    seconds: u64,
+    /// What the tasks do: the same seed, the same things.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
 /// As libtest's.
 const FAILED: u8 = 101;
 
@@ -132,6 +151,14 @@ fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Run(run) => run.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
+        Command::Soak(soak) => Soak {
+            switch: Switch::new(soak.module, false),
+            time: Duration::from_secs(soak.seconds),
+            seed: soak.seed,
+        }
+        .run()
+        .map(|()| ExitCode::SUCCESS),
+        Command::SoakNursery(arguments) => nursery::act(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Snapshot => {
             println!("{}", serde_json::to_string_pretty(&Snapshot::take()?)?);
             Ok(ExitCode::SUCCESS)
