@@ -24,6 +24,10 @@ RECORD ?=
 DOC ?=
 FIGURE ?= GET PID
 
+# Options of `make fuzz`; SEED is one of `make test` as well.
+MESSAGES ?= 20000
+SEED ?= 1
+
 .PHONY: help
 help:
 	@echo 'make run                 build all, boot a guest, let getdelays query the module'
@@ -31,6 +35,7 @@ help:
 	@echo 'make test-debug          the suite in a kernel that looks for mistakes: KASAN, lockdep, ...,'
 	@echo '                         with C filling each record as well, and allocations that fail'
 	@echo 'make test-oracle         the suite, with C filling each record as well [KERNEL=lean]'
+	@echo 'make fuzz                random messages to C and to Rust [MESSAGES=n] [SEED=n]'
 	@echo 'make check               formatting, lints, documentation, patches'
 	@echo "make guest CMD='...'     run a command in a guest [IMPL=rust|c] [CPUS=n] [ICOUNT=1]"
 	@echo '                         [KERNEL=lean|debug] [TIMEOUT=seconds]'
@@ -70,6 +75,9 @@ guest: module
 SUITE = $(BIN)/suite run --module "$$($(BIN)/kernel path --config $(1) $(or $(2),module))" \
 	--clients "$$($(BIN)/kernel path --config $(1) accounting)" \
 	--headers "$$($(BIN)/kernel path --config $(1) source)/include/uapi"
+# Random messages; the argument is how many seconds they may take.
+FUZZ = $(BIN)/guest run --impl none --timeout $(1) -- $(BIN)/suite fuzz \
+	--module "$$($(BIN)/kernel path module)" --messages $(MESSAGES) --seed $(SEED)
 SNAPSHOT = $(BIN)/guest run --impl none --config $(1) -- $(BIN)/suite snapshot >$(CACHE)/$(1).json
 
 .PHONY: test
@@ -78,6 +86,7 @@ test: module
 	@$(BIN)/tally \
 		'tools: cargo test --release --quiet $(CARGO_FLAGS) --workspace' \
 		'suite: $(BIN)/guest run --impl none --timeout 1200 -- $(call SUITE,lean)' \
+		'fuzz: $(call FUZZ,1200)' \
 		'unchanged without the module: $(call SNAPSHOT,pristine) && $(call SNAPSHOT,lean) && diff -u $(CACHE)/pristine.json $(CACHE)/lean.json'
 
 # The suite with the test build of the module, which lets C fill each record as
@@ -92,10 +101,12 @@ test-oracle: tools
 # The test build of the module is what runs there.
 .PHONY: test-debug
 test-debug: tools
+	@$(BIN)/kernel module --config debug >/dev/null
 	@$(BIN)/kernel module --test-build --config debug >/dev/null
 	@$(BIN)/tally \
 		'faults are seen: cargo test --release --quiet $(CARGO_FLAGS) -p tests --features debug-kernel --test planted' \
-		'suite: $(BIN)/guest run --impl none --config debug --timeout 1800 -- $(call SUITE,debug,test-module) --test-build --faults --leaks'
+		'suite: $(BIN)/guest run --impl none --config debug --timeout 1800 -- $(call SUITE,debug,test-module) --test-build --faults --leaks' \
+		'soak: $(BIN)/guest run --impl none --config debug --timeout 600 -- $(BIN)/suite soak --seconds 60 --module "$$($(BIN)/kernel path --config debug module)"'
 
 .PHONY: bench
 bench: module
@@ -104,6 +115,10 @@ bench: module
 .PHONY: profile
 profile: module
 	@$(BIN)/bench profile '$(FIGURE)'
+
+.PHONY: fuzz
+fuzz: module
+	@$(call FUZZ,14400)
 
 .PHONY: check
 check: module

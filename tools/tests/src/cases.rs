@@ -10,6 +10,7 @@ mod exit_storm;
 pub mod family;
 pub mod faults;
 mod handover;
+mod hotplug;
 mod layout;
 pub mod leaks;
 mod listeners;
@@ -57,6 +58,7 @@ pub fn all(context: &Arc<Context>) -> Vec<Trial> {
         exit_records::trials(context),
         listeners::trials(context),
         sockets::trials(context),
+        hotplug::trials(context),
         exit_storm::trials(context),
     ]
     .into_iter()

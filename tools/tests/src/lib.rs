@@ -15,6 +15,8 @@
 //! - What is equal: [`compare`].
 //! - What is tested: [`cases`]; how long that may take: [`pace`].
 //! - What the kernel has to say of itself: [`kernel_log`], [`kmemleak`], [`slab`].
+//! - What is tested: [`cases`]; random messages: [`fuzz`]; all at once:
+//!   [`soak`].
 
 pub mod caller;
 pub mod cases;
@@ -26,6 +28,8 @@ pub mod exchange;
 pub mod exit;
 pub mod exit_moving;
 pub mod faults;
+pub mod fuzz;
+pub mod hotplug;
 pub mod implementation;
 pub mod intended;
 pub mod kernel_log;
@@ -38,6 +42,7 @@ pub mod peer;
 pub mod requests;
 pub mod slab;
 pub mod snapshot;
+pub mod soak;
 pub mod stock;
 pub mod storm;
 pub mod workload;

@@ -11,10 +11,12 @@ use tests::{
     context::Context,
     exit::{self, Ending},
     faults::{self, Last},
+    fuzz,
     implementation::Switch,
     kmemleak::Kmemleak,
     oracle::Oracle,
     snapshot::Snapshot,
+    soak::{Soak, nursery},
     stock::StockClients,
     storm,
     workload::{self, Kind},
@@ -31,6 +33,10 @@ struct Arguments {
 enum Command {
     /// Runs the tests.
     Run(Run),
+    /// Sends random messages to C and to Rust and compares the answers.
+    Fuzz(Fuzz),
+    /// Changes the implementation to and fro while tasks query, listen and exit at random.
+    Soak(SoakArguments),
     /// Prints what this kernel answers, as JSON that is the same at every boot.
     Snapshot,
     /// Looks for memory that the kernel has lost, prints what it found, and fails if there is any.
@@ -47,6 +53,9 @@ enum Command {
         /// How it ends.
         ending: Ending,
     },
+    /// Becomes the parent of a soak's workers.
+    #[command(hide = true)]
+    SoakNursery(nursery::Arguments),
     /// Becomes the parent of many short-lived tasks.
     #[command(hide = true)]
     Storm {
@@ -109,12 +118,53 @@ struct Run {
     harness: libtest_mimic::Arguments,
 }
 
+#[derive(clap::Args)]
+struct Fuzz {
+    /// The module's file, `rust_taskstats.ko`.
+    #[arg(long, value_name = "FILE")]
+    module: PathBuf,
+    /// How many messages to send to each.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    messages: u64,
+    /// What the messages are made of: the same seed, the same messages.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// How many messages go to one implementation before it is the other's turn.
+    #[arg(long, value_name = "N", default_value_t = 2_500)]
+    batch: u64,
+    /// Compares C with C and never loads the module: for working on the tests. Never passes.
+    #[arg(long)]
+    oracle_only: bool,
+}
+
+#[derive(clap::Args)]
+struct SoakArguments {
+    /// The module's file, `rust_taskstats.ko`.
+    #[arg(long, value_name = "FILE")]
+    module: PathBuf,
+    /// For how long.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    seconds: u64,
+    /// What the tasks do: the same seed, the same things.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
 /// As libtest's.
 const FAILED: u8 = 101;
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Run(run) => run.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
+        Command::Soak(soak) => Soak {
+            switch: Switch::new(soak.module, false),
+            time: Duration::from_secs(soak.seconds),
+            seed: soak.seed,
+        }
+        .run()
+        .map(|()| ExitCode::SUCCESS),
+        Command::SoakNursery(arguments) => nursery::act(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Snapshot => {
             println!("{}", serde_json::to_string_pretty(&Snapshot::take()?)?);
             Ok(ExitCode::SUCCESS)
@@ -177,5 +227,25 @@ impl Run {
             }
         }
         Ok(conclusion.exit_code())
+    }
+}
+
+impl Fuzz {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let run = fuzz::run::Run {
+            switch: Switch::new(self.module, self.oracle_only),
+            messages: self.messages,
+            seed: self.seed,
+            batch: self.batch,
+        };
+        let equal = run.run()?;
+        if self.oracle_only {
+            println!("C was compared with C: nothing is proven of Rust.");
+        }
+        Ok(if equal && !self.oracle_only {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(FAILED)
+        })
     }
 }

@@ -4,7 +4,7 @@
 //! And that nothing of all this is left behind.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -31,6 +31,11 @@ fn tasks() -> usize {
     pace::times(10_000, 500)
 }
 
+/// Tasks on each CPU while the implementation changes, which takes its time.
+fn tasks_during_changes() -> usize {
+    pace::times(3_000, 300)
+}
+
 /// A message takes 2,304 bytes of the room here; twice that is enough anywhere.
 fn room() -> usize {
     2 * tasks() * 2_304
@@ -48,6 +53,12 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
         }),
         context.trial("exit_storm::under_rust", |context, _| {
             storm(context, Implementation::Rust)
+        }),
+        context.trial("exit_storm::changes_without_listeners", |context, _| {
+            changes(context, false)
+        }),
+        context.trial("exit_storm::changes_with_listeners", |context, _| {
+            changes(context, true)
         }),
         context.trial("exit_storm::nothing_is_left", nothing_is_left),
     ]
@@ -203,6 +214,73 @@ impl Totals {
         );
         Ok(())
     }
+}
+
+/// The implementation changes to and fro while tasks end on both CPUs, with exits in flight at every
+/// change. Every task ends, and none is heard of twice.
+fn changes(context: &Context, with_listeners: bool) -> anyhow::Result<()> {
+    // C's listener rests while Rust is in charge, and hears again afterwards.
+    let mut of_c = with_listeners.then(roomy).transpose()?;
+    let (mut under_c, mut under_rust) = (Vec::new(), Vec::new());
+    let mut number = 0;
+    let parents = thread::scope(|scope| {
+        let threads = [0, 1].map(|cpu| scope.spawn(move || half(cpu, tasks_during_changes())));
+        while !threads.iter().all(|thread| thread.is_finished()) {
+            context.switch.to(Implementation::Rust)?;
+            let mut of_rust = with_listeners.then(roomy).transpose()?;
+            // At another moment of the storm each time.
+            thread::sleep(Duration::from_millis(number % 43));
+            context.switch.to(Implementation::C)?;
+            under_rust.extend(heard(&mut of_rust)?);
+            thread::sleep(Duration::from_millis(number % 5));
+            under_c.extend(heard(&mut of_c)?);
+            number += 2;
+        }
+        anyhow::Ok(threads.map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("panicked")))))
+    })?;
+    under_c.extend(heard(&mut of_c)?);
+    let mut ended = BTreeSet::new();
+    for parent in parents {
+        let (_, tasks) = parent?;
+        ensure!(
+            tasks.len() == tasks_during_changes(),
+            "{} tasks",
+            tasks.len()
+        );
+        ended.extend(tasks.iter().map(|task| task.pid));
+    }
+    under_c.retain(|pid| ended.contains(pid));
+    under_rust.retain(|pid| ended.contains(pid));
+    let (c, rust) = (under_c.len(), under_rust.len());
+    println!(
+        "{number} changes while {} tasks ended; heard of {c} under C, of {rust} under Rust",
+        ended.len()
+    );
+    ensure!(number >= 20, "the storm was over after {number} changes");
+    if context.switch.oracle_only() {
+        return Ok(());
+    }
+    let once: BTreeSet<_> = under_c.iter().chain(&under_rust).collect();
+    ensure!(once.len() == c + rust, "heard twice of some");
+    ensure!(!with_listeners || (c > 0 && rust > 0), "nothing was heard");
+    Ok(())
+}
+
+/// A listener for both CPUs with room for all messages.
+fn roomy() -> anyhow::Result<Listener> {
+    let mut listener = Listener::open(0)?;
+    listener.room(room())?;
+    listener.register("0-1")?;
+    Ok(listener)
+}
+
+/// The tasks that a listener has heard of.
+fn heard(listener: &mut Option<Listener>) -> anyhow::Result<Vec<u32>> {
+    let Some(listener) = listener else {
+        return Ok(Vec::new());
+    };
+    let messages = listener.hear_all()?;
+    Ok(messages.iter().map(|message| message.task.ac_pid).collect())
 }
 
 /// All kinds of exits, with listeners that come and go.

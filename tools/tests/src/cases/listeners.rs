@@ -20,6 +20,7 @@ use crate::{
     listener::{ExitMessage, Listener, in_sequence},
 };
 
+/// All CPUs.
 pub(super) const CPUS: [usize; 2] = [0, 1];
 
 /// How many tasks end on each CPU.
@@ -52,7 +53,7 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
 }
 
 /// Has the scenario happen under each; whom it returns is registered still.
-fn under_each(
+pub(super) fn under_each(
     context: &Context,
     scenario: impl Fn() -> anyhow::Result<Vec<Listener>>,
 ) -> anyhow::Result<()> {
@@ -108,13 +109,13 @@ pub(super) fn end_on_all() -> anyhow::Result<[Vec<u32>; 2]> {
     Ok(ended)
 }
 
-fn pids(messages: &[ExitMessage]) -> Vec<u32> {
+pub(super) fn pids(messages: &[ExitMessage]) -> Vec<u32> {
     let pids = messages.iter().map(|message| message.task.ac_pid);
     pids.collect()
 }
 
 /// Only what is about these tasks: others may end as well.
-fn about(messages: Vec<ExitMessage>, tasks: &[Vec<u32>]) -> Vec<ExitMessage> {
+pub(super) fn about(messages: Vec<ExitMessage>, tasks: &[Vec<u32>]) -> Vec<ExitMessage> {
     let ours = |message: &ExitMessage| tasks.iter().flatten().any(|&it| it == message.task.ac_pid);
     messages.into_iter().filter(ours).collect()
 }
