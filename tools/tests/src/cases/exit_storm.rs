@@ -22,7 +22,7 @@ use crate::{
     listener::{ExitMessage, Listener, in_sequence},
     pace,
     peer::Peer,
-    slab,
+    slab::Caches,
     storm::Ended,
 };
 
@@ -314,21 +314,10 @@ fn nothing_is_left(context: &Context, _: &str) -> anyhow::Result<()> {
     context.switch.to(Implementation::Rust)?;
     // The first round fills what the kernel keeps for good.
     round(context)?;
-    let before = slab::counts()?;
+    let mut caches = Caches::open()?;
+    let before = caches.counts()?;
     round(context)?;
-    let started = Instant::now();
-    loop {
-        let grown = slab::growth(&before, &slab::counts()?, rounds() as i64 / 2);
-        if grown.is_empty() {
-            break;
-        }
-        // What RCU still holds back goes within seconds.
-        ensure!(
-            started.elapsed() < pace::limit(Duration::from_secs(20)),
-            "caches have grown: {grown:?}"
-        );
-        thread::sleep(Duration::from_millis(200));
-    }
+    caches.are_back(&before, rounds() as i64 / 2)?;
     ensure!(
         context.switch.oracle_only() || users()? == 0,
         "the module has users"

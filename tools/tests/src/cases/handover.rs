@@ -8,7 +8,6 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, anyhow, ensure};
@@ -27,7 +26,8 @@ use crate::{
     implementation::{Implementation, MODULE},
     pace,
     peer::wait_until,
-    requests, slab,
+    requests,
+    slab::Caches,
     workload::{Kind, Task},
 };
 
@@ -170,23 +170,12 @@ fn nothing_is_left(context: &Context, _: &str) -> anyhow::Result<()> {
     };
     // The first round fills what the kernel keeps for good.
     round()?;
-    let before = slab::counts()?;
+    let mut caches = Caches::open()?;
+    let before = caches.counts()?;
     round()?;
     // One object a change, or one a query, would be as many as there are changes at least.
     let allowed = changes() as i64 / 2;
-    let started = Instant::now();
-    loop {
-        let grown = slab::growth(&before, &slab::counts()?, allowed);
-        if grown.is_empty() {
-            break;
-        }
-        // What RCU still holds back goes within seconds.
-        ensure!(
-            started.elapsed() < pace::limit(Duration::from_secs(20)),
-            "caches have grown: {grown:?}"
-        );
-        thread::sleep(Duration::from_millis(200));
-    }
+    caches.are_back(&before, allowed)?;
     ensure!(
         Implementation::in_charge()? == Implementation::C,
         "still in /proc/modules"
