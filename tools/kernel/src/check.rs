@@ -5,6 +5,7 @@ mod documentation;
 mod format;
 mod lints;
 mod patches;
+mod symbols;
 mod variants;
 
 use anyhow::{Result, bail};
@@ -29,6 +30,7 @@ pub fn check() -> Result<()> {
             "documentation of the module".into(),
             Box::new(documentation::check),
         ),
+        ("what the module calls".into(), Box::new(symbols::check)),
         ("checkpatch of the series".into(), Box::new(patches::check)),
     ];
     for variant in variant::all(&project)? {
