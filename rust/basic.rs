@@ -9,8 +9,8 @@
 use crate::{
     namespace::Namespaces,
     task::{
-        TaskView,
         Comm, //
+        TaskView,
     },
     time::{
         monotonic_ns,
@@ -86,7 +86,7 @@ pub(crate) fn fill(stats: &mut taskstats, task: TaskView<'_>, namespaces: Namesp
     stats.ac_stimescaled = usecs(scaled.system_ns);
 
     (stats.ac_minflt, stats.ac_majflt) = task.page_faults();
-    stats.ac_comm = padded(task.comm()).map(|byte| byte as c_char);
+    stats.ac_comm = padded(task.comm());
 }
 
 /// Returns when a task began, in seconds since 1970, limited to what 32 bits hold, and as it is: the

@@ -79,10 +79,11 @@ impl CpuList {
             Err(_) => {
                 let mut string =
                     KVec::with_capacity(list.len() + 1, GFP_KERNEL).map_err(no_memory)?;
-                string.extend_from_slice(list, GFP_KERNEL).map_err(no_memory)?;
+                string
+                    .extend_from_slice(list, GFP_KERNEL)
+                    .map_err(no_memory)?;
                 string.push(0, GFP_KERNEL).map_err(no_memory)?;
-                let string =
-                    CStr::from_bytes_with_nul(&string).map_err(|_| unreadable(EINVAL))?;
+                let string = CStr::from_bytes_with_nul(&string).map_err(|_| unreadable(EINVAL))?;
                 parse(string, &mask).map_err(unreadable)?;
             }
         }

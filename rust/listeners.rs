@@ -60,7 +60,10 @@ impl List {
     fn remove(&mut self, socket: &Socket) -> Option<KBox<Listener>> {
         let mut place = &mut self.first;
 
-        while place.as_ref().is_some_and(|listener| !listener.socket.is(socket)) {
+        while place
+            .as_ref()
+            .is_some_and(|listener| !listener.socket.is(socket))
+        {
             place = &mut place.as_mut()?.next;
         }
         let mut removed = place.take()?;

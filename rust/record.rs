@@ -8,9 +8,7 @@
 #[cfg(test_build)]
 use crate::oracle;
 use crate::{
-    basic,
-    delay,
-    extended,
+    basic, delay, extended,
     mm::Memory,
     namespace::Namespaces,
     process,

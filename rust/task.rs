@@ -307,7 +307,7 @@ impl<'a> TaskView<'a> {
     #[inline]
     pub(crate) fn comm(self) -> Comm {
         // More than a word, so it may be torn; the last byte is always a NUL.
-        read!(self, comm).map(|byte| byte as u8)
+        read!(self, comm)
     }
 
     /// Returns resident and virtual memory, integrated over CPU time, in pages times nanoseconds by

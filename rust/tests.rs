@@ -100,7 +100,11 @@ mod tests {
 
     #[test]
     fn cpu_lists_have_edges() {
-        let errno = |list: &[u8]| CpuList::parse(list).err().map(|(errno, _)| errno.to_errno());
+        let errno = |list: &[u8]| {
+            CpuList::parse(list)
+                .err()
+                .map(|(errno, _)| errno.to_errno())
+        };
         let last = nr_cpu_ids() - 1;
 
         assert_eq!(errno(b""), Some(EINVAL.to_errno()));
@@ -111,7 +115,10 @@ mod tests {
         assert_eq!(errno(b"0"), None);
         assert_eq!(errno(b"0\0"), None);
         assert_eq!(errno(b"0\n"), None);
-        assert_eq!(CpuList::parse(b"0").map_or(0, |cpus| cpus.iter().count()), 1);
+        assert_eq!(
+            CpuList::parse(b"0").map_or(0, |cpus| cpus.iter().count()),
+            1
+        );
         assert_eq!(
             CpuList::parse(b"all").map_or(0, |cpus| cpus.iter().count()),
             last as usize + 1
