@@ -4,8 +4,8 @@
 //! CPUs tasks query, register, deregister, hear, exit and are killed, at random.
 //!
 //! The seed decides what each task does; when it gets to do it is up to the machine. On each CPU a
-//! [`nursery`] keeps a few [`worker`]s going, each of which does some things and ends in some way.
-//! What they did is counted in memory that all share: [`shared`]. Nothing may fail that must not.
+//! [`nursery`] keeps a few `worker`s going, each of which does some things and ends in some way.
+//! What they did is counted in memory that all share: `shared`. Nothing may fail that must not.
 
 pub mod nursery;
 mod shared;

@@ -281,7 +281,7 @@ impl Session<'_> {
     fn show(&self, found: &Found) -> anyhow::Result<()> {
         println!("\nC and Rust differ (C's value first), {:?}:", found.acks);
         for difference in &found.differences {
-            println!("  {difference}");
+            println!("  {}: {}", difference.place, difference.what);
         }
         print!("{}", found.case);
         println!("{}", text::write(self.names, &found.case)?);

@@ -7,7 +7,8 @@ use taskstats_client::record::RECORD_SIZE;
 use super::ask::Reply;
 use crate::compare::{Difference, compare};
 
-/// All differences between two replies to the same case, the earlier one first.
+/// All differences between two replies to the same case, C's or the earlier one first; without those
+/// that [`crate::intended`] says are meant.
 pub fn differences(earlier: &Reply, later: &Reply) -> Vec<Difference> {
     if settled(earlier, later) {
         return Vec::new();
