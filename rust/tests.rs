@@ -17,7 +17,7 @@ use kernel::{
 };
 
 #[kunit_tests(rust_taskstats)]
-mod tests {
+mod arithmetic {
     use super::*;
 
     fn comm(name: &[u8]) -> Comm {
@@ -94,7 +94,7 @@ mod tests {
     fn devices_are_encoded_as_in_stat() {
         assert_eq!(encode_dev(0), 0);
         assert_eq!(encode_dev((8 << 20) | 1), 0x801);
-        assert_eq!(encode_dev((0xfff << 20) | 0xf_ffff), 0xfff_f_ffff);
+        assert_eq!(encode_dev((0xfff << 20) | 0xf_ffff), 0xffff_ffff);
         assert_eq!(encode_dev((1 << 20) | 0x123), 0x10_0123);
     }
 

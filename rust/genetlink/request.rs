@@ -35,7 +35,8 @@ pub(crate) struct Request<'a, T> {
     info: NonNull<bindings::genl_info>,
     socket: &'a Socket,
     attributes: usize,
-    _info: PhantomData<(&'a bindings::genl_info, fn(&T))>,
+    _info: PhantomData<&'a bindings::genl_info>,
+    _family: PhantomData<fn(&T)>,
 }
 
 impl<'a, T: Operations> Request<'a, T> {
@@ -67,6 +68,7 @@ impl<'a, T: Operations> Request<'a, T> {
             socket: unsafe { Socket::from_ptr((*parameters).sk) },
             attributes: if none { 0 } else { attributes },
             _info: PhantomData,
+            _family: PhantomData,
         }
     }
 

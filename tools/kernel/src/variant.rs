@@ -2,7 +2,10 @@
 //! Variants of the lean kernel: each has an option more or less. The module has to compile for them
 //! and the patches have to; they are never linked and never run.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 
@@ -96,7 +99,12 @@ impl Variant {
         let prepare = kbuild.make(&built.source, &[output.clone(), "modules_prepare".into()]);
         run::logged("preparing it for modules", &prepare, &log, run::last_line)?;
         let mut arguments = vec![output];
-        arguments.extend(plan.series.objects());
+        let actual = Options::read(&built.build.join(".config"))?;
+        for object in plan.series.objects() {
+            if is_built(&built.source, &object, &actual)? {
+                arguments.push(object);
+            }
+        }
         let log = cache.log(&format!("{}-objects", self.name));
         let compile = kbuild.make(&built.source, &arguments);
         run::logged("compiling what the patches change", &compile, &log, |_| {
@@ -107,9 +115,43 @@ impl Variant {
     }
 }
 
+/// Whether a kernel with these options has the object: its directory's Makefile may want one for it,
+/// as in `obj-$(CONFIG_TASK_DELAY_ACCT) += delayacct.o`.
+fn is_built(source: &Path, object: &str, options: &Options) -> Result<bool> {
+    let (folder, name) = object.rsplit_once('/').unwrap_or(("", object));
+    let path = source.join(folder).join("Makefile");
+    let makefile =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let wants = makefile.lines().find_map(|line| {
+        let (option, objects) = line.strip_prefix("obj-$(")?.split_once(')')?;
+        objects
+            .split_whitespace()
+            .any(|it| it == name)
+            .then_some(option)
+    });
+    Ok(wants.is_none_or(|option| options.get(option) != "n"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_is_built_if_its_option_is_on() {
+        let source = tempfile::tempdir().unwrap();
+        fs::create_dir(source.path().join("kernel")).unwrap();
+        fs::write(
+            source.path().join("kernel/Makefile"),
+            "obj-y = fork.o\nobj-$(CONFIG_TASKSTATS) += taskstats.o tsacct.o\n",
+        )
+        .unwrap();
+        let on = Options::parse("CONFIG_TASKSTATS=y\n").unwrap();
+        let off = Options::default();
+        let is_built = |object, options| is_built(source.path(), object, options).unwrap();
+        assert!(is_built("kernel/tsacct.o", &on));
+        assert!(!is_built("kernel/tsacct.o", &off));
+        assert!(is_built("kernel/fork.o", &off));
+    }
 
     #[test]
     fn each_variant_differs_from_the_lean_kernel() {
