@@ -1,27 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Runs test commands one after the other, lets their output through, and closes with one line of
-//! counts over all of them: `N passed, N failed`.
+//! Runs test commands one after the other or some at a time, lets their output through, and closes
+//! with one line of counts over all of them: `N passed, N failed`.
 
 mod counts;
 
 use std::{
     io::{BufRead, BufReader, Write},
     process::{Command, ExitCode, Stdio},
-    time::Instant,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
-use clap::Parser;
+use anyhow::{Context, Result, anyhow, bail};
+use clap::{Parser, value_parser};
 
 use crate::counts::{Counts, Reader};
 
-/// Runs test commands one after the other and sums up their results.
+/// Runs test commands and sums up their results.
 ///
 /// What a command's tests came to is read off its closing lines: those of Rust's libtest, or a plain
 /// `N passed, N failed`. A command without such a line counts as one test, passed if it exits with 0.
 /// A test that was skipped counts as failed.
 #[derive(Parser)]
 struct Arguments {
+    /// How many commands run at a time. What they print comes in their order all the same.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
+    jobs: u64,
     /// Shell command lines, each optionally with a name before it, as in `name: command`.
     #[arg(required = true)]
     commands: Vec<String>,
@@ -42,8 +51,9 @@ impl Stage {
         }
     }
 
-    /// Runs the command; its standard output is passed on as it comes.
-    fn run(&self) -> Result<Counts> {
+    /// Runs the command, and hands the lines of its standard output over as they come.
+    fn run(&self, lines: &Sender<Vec<u8>>) -> Result<Outcome> {
+        let begin = Instant::now();
         let mut child = Command::new("sh")
             .args(["-c", &self.command])
             .stdin(Stdio::null())
@@ -55,21 +65,83 @@ impl Stage {
         };
 
         let mut reader = Reader::default();
-        let mut stdout = std::io::stdout().lock();
         let mut output = BufReader::new(output);
         let mut line = Vec::new();
         while output.read_until(b'\n', &mut line)? != 0 {
-            stdout.write_all(&line)?;
-            stdout.flush()?;
             reader.line(&String::from_utf8_lossy(&line));
-            line.clear();
+            // Whoever shows it is gone only after an error, which ends all.
+            let _ = lines.send(std::mem::take(&mut line));
         }
-        Ok(reader.finish(child.wait()?.success()))
+        Ok(Outcome {
+            counts: reader.finish(child.wait()?.success()),
+            took: begin.elapsed(),
+        })
     }
 }
 
+/// What became of a stage.
+struct Outcome {
+    counts: Counts,
+    took: Duration,
+}
+
+/// Runs the stages, `jobs` at a time, and shows the output of one after the other.
+fn run(stages: &[Stage], jobs: usize) -> Result<Vec<Outcome>> {
+    let (senders, receivers): (Vec<_>, Vec<_>) = stages.iter().map(|_| channel()).unzip();
+    let senders: Vec<_> = senders
+        .into_iter()
+        .map(|sender| Mutex::new(Some(sender)))
+        .collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut outcomes = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(stage) = stages.get(index) else {
+                return outcomes;
+            };
+            // Dropped when the stage has ended, so that the next one is shown.
+            let sender = senders[index]
+                .lock()
+                .ok()
+                .and_then(|mut sender| sender.take());
+            let outcome = match sender {
+                Some(sender) => stage.run(&sender),
+                None => Err(anyhow!("a stage ran twice")),
+            };
+            outcomes.push((index, outcome));
+        }
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        for (stage, lines) in stages.iter().zip(receivers) {
+            show(stage, &lines)?;
+        }
+        let mut outcomes = Vec::new();
+        for worker in workers {
+            match worker.join() {
+                Ok(some) => outcomes.extend(some),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        outcomes.sort_by_key(|(index, _)| *index);
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+    })
+}
+
+fn show(stage: &Stage, lines: &Receiver<Vec<u8>>) -> Result<()> {
+    println!("==> {}", stage.name);
+    let mut stdout = std::io::stdout().lock();
+    for line in lines {
+        stdout.write_all(&line)?;
+        stdout.flush()?;
+    }
+    Ok(())
+}
+
 fn main() -> Result<ExitCode> {
-    let stages: Vec<_> = Arguments::parse()
+    let arguments = Arguments::parse();
+    let stages: Vec<_> = arguments
         .commands
         .iter()
         .map(|argument| Stage::parse(argument))
@@ -77,16 +149,15 @@ fn main() -> Result<ExitCode> {
 
     let mut summary = String::new();
     let mut total = Counts::default();
-    for stage in &stages {
-        println!("==> {}", stage.name);
-        let begin = Instant::now();
-        let counts = stage.run()?;
+    let outcomes = run(&stages, usize::try_from(arguments.jobs)?)?;
+    for (stage, outcome) in stages.iter().zip(outcomes) {
+        let counts = outcome.counts;
         summary += &format!(
             "{:<24} {:>6} passed {:>6} failed {:>8.1} s\n",
             stage.name,
             counts.passed,
             counts.failed,
-            begin.elapsed().as_secs_f64()
+            outcome.took.as_secs_f64()
         );
         total += counts;
     }
@@ -97,4 +168,45 @@ fn main() -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passed(commands: &[&str], jobs: usize) -> Vec<u64> {
+        let stages: Vec<_> = commands.iter().map(|line| Stage::parse(line)).collect();
+        let outcomes = run(&stages, jobs).unwrap();
+        outcomes
+            .iter()
+            .map(|outcome| outcome.counts.passed)
+            .collect()
+    }
+
+    #[test]
+    fn outcomes_come_in_the_order_of_the_commands() {
+        let commands = [
+            "slow: sleep 1; echo 1 passed, 0 failed",
+            "quick: echo 2 passed, 0 failed",
+            "echo 3 passed, 0 failed",
+        ];
+        for jobs in [1, 2, 8] {
+            assert_eq!(passed(&commands, jobs), [1, 2, 3]);
+        }
+    }
+
+    #[test]
+    fn as_many_run_at_a_time_as_there_are_jobs() {
+        // Each waits for the other's file: one at a time, none of them would end well.
+        let folder = tempfile::tempdir().unwrap();
+        let meet = |mine: &str, other: &str| {
+            let folder = folder.path().display();
+            format!(
+                "touch {folder}/{mine}; for _ in $(seq 100); do \
+                 [ -e {folder}/{other} ] && exit 0; sleep 0.05; done; exit 1"
+            )
+        };
+        let (one, two) = (meet("one", "two"), meet("two", "one"));
+        assert_eq!(passed(&[&one, &two], 2), [1, 1]);
+    }
 }

@@ -33,26 +33,14 @@ impl Kmemleak {
         Ok(Self(()))
     }
 
-    /// Leaves out of later findings what is leaked already.
-    pub fn forget(&self) -> anyhow::Result<()> {
-        self.scan()?;
-        command("clear")
-    }
-
-    /// Finds what is leaked, as the kernel describes it: a paragraph for each object. Nothing, if
+    /// Finds what was leaked since the boot, as the kernel describes it: a paragraph for each object. Nothing, if
     /// all is well.
     pub fn find(&self) -> anyhow::Result<String> {
-        self.scan()?;
+        thread::sleep(AGE);
+        for _ in 0..SCANS {
+            // Refused where the detector has turned itself off.
+            fs::write(CONTROL, "scan").with_context(|| format!("writing to {CONTROL}"))?;
+        }
         fs::read_to_string(CONTROL).with_context(|| format!("reading {CONTROL}"))
     }
-
-    fn scan(&self) -> anyhow::Result<()> {
-        thread::sleep(AGE);
-        (0..SCANS).try_for_each(|_| command("scan"))
-    }
-}
-
-/// Fails where the detector has turned itself off.
-fn command(command: &str) -> anyhow::Result<()> {
-    fs::write(CONTROL, command).with_context(|| format!("writing {command:?} to {CONTROL}"))
 }

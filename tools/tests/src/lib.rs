@@ -38,6 +38,7 @@ pub mod listener;
 pub mod moving;
 pub mod oracle;
 pub mod pace;
+pub mod part;
 pub mod peer;
 pub mod requests;
 pub mod slab;

@@ -30,3 +30,31 @@ pub fn limit(usual: Duration) -> Duration {
 pub fn times(usual: usize, debug: usize) -> usize {
     if *IS_SLOW { debug } else { usual }
 }
+
+/// One of how many of a long list the debug kernel is given.
+const ONE_IN: usize = 5;
+
+/// All of a long list; on the debug kernel what is needed and of the others one in a few, always the
+/// same ones.
+pub fn some<T>(all: Vec<T>, is_needed: impl Fn(&T) -> bool) -> Vec<T> {
+    if *IS_SLOW { thin(all, is_needed) } else { all }
+}
+
+fn thin<T>(all: Vec<T>, is_needed: impl Fn(&T) -> bool) -> Vec<T> {
+    all.into_iter()
+        .enumerate()
+        .filter(|(index, item)| index % ONE_IN == 0 || is_needed(item))
+        .map(|(_, item)| item)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thinned_list_has_what_is_needed() {
+        let all: Vec<usize> = (0..12).collect();
+        assert_eq!(thin(all, |&number| number == 7), [0, 5, 7, 10]);
+    }
+}

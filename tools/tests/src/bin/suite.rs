@@ -15,6 +15,7 @@ use tests::{
     implementation::Switch,
     kmemleak::Kmemleak,
     oracle::Oracle,
+    part::Part,
     snapshot::Snapshot,
     soak::{Soak, nursery},
     stock::StockClients,
@@ -111,6 +112,9 @@ struct Run {
     /// Runs the tests in which allocations fail as well. The kernel has to be able to.
     #[arg(long)]
     faults: bool,
+    /// Runs the K-th of N parts of the tests, of which each has about as much to do.
+    #[arg(long, value_name = "K/N")]
+    part: Option<Part>,
     /// Looks after all other tests for memory that the kernel has lost. It has to be able to.
     #[arg(long)]
     leaks: bool,
@@ -209,10 +213,11 @@ impl Run {
         if self.faults {
             trials.extend(cases::faults::trials(&context));
         }
+        if let Some(part) = self.part {
+            trials = part.of(trials);
+        }
         if self.leaks {
-            let kmemleak = Kmemleak::open()?;
-            kmemleak.forget()?;
-            trials.push(cases::leaks::trial(&context, kmemleak));
+            trials.push(cases::leaks::trial(&context, Kmemleak::open()?));
         }
         let conclusion = libtest_mimic::run(&self.harness, trials);
         if self.oracle_only {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! After all other tests: that none of them made the kernel lose memory.
+//! After all other tests: that the kernel has lost no memory, in none of them and before.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 
 use crate::{context::Context, kmemleak::Kmemleak};
 
-/// The test, with the detector that forgot before the other tests what was lost already.
+/// The test.
 pub fn trial(context: &Arc<Context>, kmemleak: Kmemleak) -> Trial {
     context.trial("leaks::nothing_is_unreferenced", move |_, _| {
         let found = kmemleak.find()?;

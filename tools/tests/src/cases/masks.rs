@@ -24,6 +24,7 @@ use crate::{
     differential::differential,
     exchange::{Answer, Ask},
     implementation::Implementation,
+    pace,
     requests::Labelled,
 };
 
@@ -33,6 +34,11 @@ const NLM_F_ACK: u16 = 4;
 const LISTENING: [(&str, u16); 2] = [
     ("register", TASKSTATS_CMD_ATTR_REGISTER_CPUMASK),
     ("deregister", TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK),
+];
+
+/// Short ones of which it is demanded what they do.
+const DEMANDED: &[&[u8]] = &[
+    b"", b"0", b"1", b"0-1", b"1-0", b"0-1:1/2", b"0,,1", b"0\n", b"a", b"999999",
 ];
 
 /// Lists of CPUs, good ones and bad ones.
@@ -159,7 +165,10 @@ pub(super) fn masks() -> Vec<Vec<u8>> {
         masks.push([&b"0"[..], &vec![0; length - 1]].concat());
         masks.push(vec![b' '; length]);
     }
-    masks
+    pace::some(masks, |mask| {
+        DEMANDED.contains(&mask.as_slice())
+            || mask.len() >= 100 && mask.iter().all(|&byte| byte == b'0')
+    })
 }
 
 /// A mask in a label: as long as it is, or its beginning and its length.

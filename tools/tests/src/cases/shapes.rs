@@ -22,6 +22,7 @@ use crate::{
     compare::holds_record,
     context::Context,
     exchange::Ask,
+    pace,
     requests::{Labelled, NOBODY},
     workload::{Kind, Task},
 };
@@ -172,6 +173,7 @@ fn same(
     let requests = requests(caller.family(), task.pid(), fd.number());
     let labels: BTreeSet<_> = requests.iter().map(|(label, _)| label).collect();
     ensure!(labels.len() == requests.len(), "labels are not unique");
+    let requests = pace::some(requests, |_| false);
     let answers = differential_sums(context, case, 1, || ask_undoing(&mut caller, &requests))?;
     // Not all were refused, or there was little to compare.
     ensure!(
