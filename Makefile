@@ -24,16 +24,24 @@ RECORD ?=
 DOC ?=
 FIGURE ?= GET PID
 
+# Options of `make fuzz`; SEED is one of `make test` as well.
+MESSAGES ?= 20000
+SEED ?= 1
+
 .PHONY: help
 help:
 	@echo 'make run                 build all, boot a guest, let getdelays query the module'
 	@echo 'make test                all that must hold'
+	@echo 'make test-debug          the suite in a kernel that looks for mistakes: KASAN, lockdep, ...,'
+	@echo '                         with C filling each record as well, and allocations that fail'
+	@echo 'make test-oracle         the suite, with C filling each record as well [KERNEL=lean]'
+	@echo 'make fuzz                random messages to C and to Rust [MESSAGES=n] [SEED=n]'
 	@echo 'make check               formatting, lints, documentation, patches'
 	@echo "make guest CMD='...'     run a command in a guest [IMPL=rust|c] [CPUS=n] [ICOUNT=1]"
-	@echo '                         [KERNEL=lean] [TIMEOUT=seconds]'
+	@echo '                         [KERNEL=lean|debug] [TIMEOUT=seconds]'
 	@echo 'make bench               what C and Rust cost [RECORD=1] [DOC=1]'
 	@echo "make profile FIGURE='...'  where the instructions of a figure of make bench go"
-	@echo 'make kernel              the kernel alone [KERNEL=lean|pristine] [SOURCE=tarball] [UPDATE=1]'
+	@echo 'make kernel              the kernel alone [KERNEL=lean|debug|pristine] [SOURCE=tarball] [UPDATE=1]'
 	@echo 'make module              the module alone [KDIR=build directory of your kernel]'
 	@echo 'make clean               remove what this work tree needs no more from the cache'
 	@echo 'make mrproper            remove the cache: $(CACHE)'
@@ -64,9 +72,12 @@ guest: module
 
 # What the suite needs to know, and what it is compared with: the same kernel
 # without the patches.
-SUITE = $(BIN)/suite run --module "$$($(BIN)/kernel path module)" \
-	--clients "$$($(BIN)/kernel path accounting)" \
-	--headers "$$($(BIN)/kernel path source)/include/uapi"
+SUITE = $(BIN)/suite run --module "$$($(BIN)/kernel path --config $(1) $(or $(2),module))" \
+	--clients "$$($(BIN)/kernel path --config $(1) accounting)" \
+	--headers "$$($(BIN)/kernel path --config $(1) source)/include/uapi"
+# Random messages; the argument is how many seconds they may take.
+FUZZ = $(BIN)/guest run --impl none --timeout $(1) -- $(BIN)/suite fuzz \
+	--module "$$($(BIN)/kernel path module)" --messages $(MESSAGES) --seed $(SEED)
 SNAPSHOT = $(BIN)/guest run --impl none --config $(1) -- $(BIN)/suite snapshot >$(CACHE)/$(1).json
 
 .PHONY: test
@@ -74,8 +85,28 @@ test: module
 	@$(BIN)/kernel build --config pristine >/dev/null
 	@$(BIN)/tally \
 		'tools: cargo test --release --quiet $(CARGO_FLAGS) --workspace' \
-		'suite: $(BIN)/guest run --impl none --timeout 1200 -- $(SUITE)' \
+		'suite: $(BIN)/guest run --impl none --timeout 1200 -- $(call SUITE,lean)' \
+		'fuzz: $(call FUZZ,1200)' \
 		'unchanged without the module: $(call SNAPSHOT,pristine) && $(call SNAPSHOT,lean) && diff -u $(CACHE)/pristine.json $(CACHE)/lean.json'
+
+# The suite with the test build of the module, which lets C fill each record as
+# well and compares the two field by field.
+.PHONY: test-oracle
+test-oracle: tools
+	@$(BIN)/kernel module --test-build --config $(KERNEL) >/dev/null
+	@$(BIN)/tally \
+		'suite, each record compared with C: $(BIN)/guest run --impl none --config $(KERNEL) --timeout 1200 -- $(call SUITE,$(KERNEL),test-module) --test-build'
+
+# The debug kernel: first that it sees what is wrong, then that there is nothing.
+# The test build of the module is what runs there.
+.PHONY: test-debug
+test-debug: tools
+	@$(BIN)/kernel module --config debug >/dev/null
+	@$(BIN)/kernel module --test-build --config debug >/dev/null
+	@$(BIN)/tally \
+		'faults are seen: cargo test --release --quiet $(CARGO_FLAGS) -p tests --features debug-kernel --test planted' \
+		'suite: $(BIN)/guest run --impl none --config debug --timeout 1800 -- $(call SUITE,debug,test-module) --test-build --faults --leaks' \
+		'soak: $(BIN)/guest run --impl none --config debug --timeout 600 -- $(BIN)/suite soak --seconds 60 --module "$$($(BIN)/kernel path --config debug module)"'
 
 .PHONY: bench
 bench: module
@@ -85,12 +116,16 @@ bench: module
 profile: module
 	@$(BIN)/bench profile '$(FIGURE)'
 
+.PHONY: fuzz
+fuzz: module
+	@$(call FUZZ,14400)
+
 .PHONY: check
 check: module
 	@$(BIN)/tally \
 		'module: $(BIN)/kernel check' \
 		'tools, format: cargo fmt --all --manifest-path tools/Cargo.toml --check' \
-		'tools, lints: cargo clippy --release --quiet $(CARGO_FLAGS) --workspace --all-targets -- -D warnings' \
+		'tools, lints: cargo clippy --release --quiet $(CARGO_FLAGS) --workspace --all-targets --all-features -- -D warnings' \
 		'tools, documentation: RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps $(CARGO_FLAGS) --workspace'
 
 .PHONY: clean

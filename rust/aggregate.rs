@@ -6,8 +6,7 @@
 
 use crate::{
     genetlink::{
-        attribute_size,
-        Attributes,
+        AttributeHeader,
         Message,
         Room,
         HEADERS, //
@@ -23,6 +22,8 @@ use crate::{
 };
 use kernel::prelude::*;
 
+use zerocopy_derive::KnownLayout;
+
 /// What a record is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
@@ -32,26 +33,30 @@ pub(crate) enum Subject {
     Process(u32),
 }
 
-/// The size of one record in a message.
-const SIZE: usize =
-    attribute_size(attribute_size(size_of::<u32>()) + attribute_size(size_of::<Record>()));
-
-/// Where a record is behind the end of the aggregate before it.
-const OFFSET: usize = attribute_size(0) + attribute_size(size_of::<u32>()) + attribute_size(0);
+/// The attributes that a record travels in. Mirrors what `mk_reply()` appends.
+#[derive(FromBytes, IntoBytes, KnownLayout)]
+#[repr(C)]
+struct Aggregate {
+    /// `TASKSTATS_TYPE_AGGR_PID` or `TASKSTATS_TYPE_AGGR_TGID`, around the others.
+    nest: AttributeHeader,
+    /// `TASKSTATS_TYPE_PID` or `TASKSTATS_TYPE_TGID`.
+    id_header: AttributeHeader,
+    id: u32,
+    /// `TASKSTATS_TYPE_STATS`.
+    record_header: AttributeHeader,
+    record: Record,
+}
 
 /// The room for `records` records, at most two, which are aligned in memory.
 ///
 /// C's records are not; there, a message begins where it may. Mirrors `taskstats_packet_size()`.
 pub(crate) const fn room(records: usize) -> Room {
-    const ALIGN: usize = align_of::<Record>();
-    const FIRST: usize = HEADERS + OFFSET;
-    const HEADROOM: usize = FIRST.next_multiple_of(ALIGN) - FIRST;
+    const ALIGN: usize = align_of::<Aggregate>();
+    const HEADROOM: usize = HEADERS.next_multiple_of(ALIGN) - HEADERS;
 
-    // The second record is aligned if the first one is.
-    const { assert!(SIZE % ALIGN == 0) };
     const { assert!(HEADROOM < 8) };
     Room {
-        size: records * SIZE,
+        size: records * size_of::<Aggregate>(),
         // CAST: Checked above.
         headroom: HEADROOM as u8,
     }
@@ -59,18 +64,23 @@ pub(crate) const fn room(records: usize) -> Room {
 
 /// Appends a record, which `fill` fills in. [`EMSGSIZE`] if the message has no [`room`] for it, or
 /// what `fill` says. Mirrors `mk_reply()`.
+#[inline]
 pub(crate) fn put(
     message: &mut Message,
     subject: Subject,
     fill: impl FnOnce(&mut Record) -> Result,
 ) -> Result {
-    let (aggregate, attribute, id) = match subject {
+    let (nest, attribute, id) = match subject {
         Subject::Task(id) => (TASKSTATS_TYPE_AGGR_PID, TASKSTATS_TYPE_PID, id),
         Subject::Process(id) => (TASKSTATS_TYPE_AGGR_TGID, TASKSTATS_TYPE_TGID, id),
     };
-    let mut nest = message.nest(aggregate)?;
+    let aggregate = message.append::<Aggregate>()?;
 
-    nest.put_u32(attribute, id)?;
-    let payload = nest.reserve(TASKSTATS_TYPE_STATS, size_of::<Record>())?;
-    fill(Record::from_zeroes(payload).ok_or(EMSGSIZE)?)
+    aggregate.nest = AttributeHeader::new(nest, size_of::<Aggregate>() - HEADER);
+    aggregate.id_header = AttributeHeader::new(attribute, size_of::<u32>());
+    aggregate.id = id;
+    aggregate.record_header = AttributeHeader::new(TASKSTATS_TYPE_STATS, size_of::<Record>());
+    fill(&mut aggregate.record)
 }
+
+const HEADER: usize = size_of::<AttributeHeader>();

@@ -38,7 +38,7 @@ impl CgroupStats {
 
     /// Returns the bytes as they go to user space.
     #[inline]
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+    pub(crate) fn into_bytes(self) -> [u8; size_of::<cgroupstats>()] {
+        self.0
     }
 }

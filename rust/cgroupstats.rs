@@ -7,11 +7,11 @@
 use crate::{
     cgroup::CgroupStats,
     genetlink::{
-        attribute_size,
-        Attributes,
+        AttributeHeader,
         Command,
         Permission,
         Policy,
+        Refusal,
         Request,
         Room, //
     },
@@ -22,6 +22,8 @@ use kernel::{
     fs::LocalFile,
     prelude::*, //
 };
+
+use zerocopy_derive::KnownLayout;
 
 /// `CGROUPSTATS_CMD_GET`.
 pub(crate) struct Get;
@@ -35,17 +37,42 @@ impl Command<Taskstats> for Get {
     ];
 
     /// Mirrors `cgroupstats_user_cmd()`.
-    fn doit(_taskstats: &Taskstats, request: Request<'_>) -> Result {
-        let fd = request.attribute(CGROUPSTATS_CMD_ATTR_FD).ok_or(EINVAL)?;
-        let file = LocalFile::fget(fd.u32()?)?;
-        let stats = CgroupStats::of(&file)?;
+    fn doit<'a>(
+        _taskstats: &Taskstats,
+        request: Request<'a, Taskstats>,
+    ) -> Result<(), Refusal<'a>> {
+        let fd = request
+            .attribute(CGROUPSTATS_CMD_ATTR_FD)
+            .ok_or_else(|| Refusal::new(EINVAL, c"no file descriptor of a control group"))?;
+        let file = LocalFile::fget(fd.u32()?)
+            .map_err(|error| Refusal::new(error.into(), c"no open file descriptor").at(fd))?;
+        let stats = CgroupStats::of(&file).map_err(|errno| {
+            let words = match errno {
+                ENOENT => c"the control group has been removed",
+                _ => c"not the directory of a control group of version 1",
+            };
+            Refusal::new(errno, words).at(fd)
+        })?;
 
         let room = Room {
-            size: attribute_size(size_of::<CgroupStats>()),
+            size: size_of::<Counts>(),
             headroom: 0,
         };
         let mut reply = request.reply(CGROUPSTATS_CMD_NEW as u8, room)?;
-        reply.put(CGROUPSTATS_TYPE_CGROUP_STATS, stats.as_bytes())?;
-        reply.send()
+        let counts = reply.append::<Counts>()?;
+        counts.header =
+            AttributeHeader::new(CGROUPSTATS_TYPE_CGROUP_STATS, size_of_val(&counts.stats));
+        counts.stats = stats.into_bytes();
+        Ok(reply.send()?)
     }
+}
+
+/// The attribute of the answer.
+#[derive(FromBytes, IntoBytes, KnownLayout)]
+#[repr(C)]
+struct Counts {
+    /// `CGROUPSTATS_TYPE_CGROUP_STATS`.
+    header: AttributeHeader,
+    /// A `struct cgroupstats`.
+    stats: [u8; size_of::<CgroupStats>()],
 }

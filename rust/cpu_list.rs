@@ -5,6 +5,7 @@
 //! C header: [`include/linux/cpumask.h`](srctree/include/linux/cpumask.h)
 
 use kernel::{
+    alloc::AllocError,
     bindings,
     cpu::{
         nr_cpu_ids,
@@ -60,26 +61,36 @@ impl CpuList {
     ///
     /// [`E2BIG`] for a list that is too long, [`EINVAL`] for an empty one and for one that has a CPU
     /// which is not possible, [`ENOMEM`], or what the kernel's parser (`bitmap_parselist()`) says.
-    pub(crate) fn parse(list: &[u8]) -> Result<Self> {
+    ///
+    /// The errno comes with words.
+    pub(crate) fn parse(list: &[u8]) -> Result<Self, (Error, &'static CStr)> {
         if list.len() > Self::MAX_LEN {
-            return Err(E2BIG);
+            return Err((E2BIG, c"the list of CPUs is too long"));
         }
         if list.is_empty() {
-            return Err(EINVAL);
+            return Err((EINVAL, c"the list of CPUs is empty"));
         }
 
-        // The parser wants a string: whatever is there, a NUL follows.
-        let mut string = KVec::with_capacity(list.len() + 1, GFP_KERNEL)?;
-        string.extend_from_slice(list, GFP_KERNEL)?;
-        string.push(0, GFP_KERNEL)?;
-
-        let mask = CpumaskVar::new_zero(GFP_KERNEL)?;
-        // SAFETY: `string` is terminated, and `mask` a valid CPU mask.
-        to_result(unsafe { bindings::cpulist_parse(string.as_ptr().cast(), mask.as_raw()) })?;
+        let no_memory = |_: AllocError| (ENOMEM, c"out of memory");
+        let unreadable = |errno| (errno, c"not a list of CPUs, such as 0-2,5");
+        let mask = CpumaskVar::new_zero(GFP_KERNEL).map_err(no_memory)?;
+        match CStr::from_bytes_until_nul(list) {
+            Ok(string) => parse(string, &mask).map_err(unreadable)?,
+            Err(_) => {
+                let mut string =
+                    KVec::with_capacity(list.len() + 1, GFP_KERNEL).map_err(no_memory)?;
+                string
+                    .extend_from_slice(list, GFP_KERNEL)
+                    .map_err(no_memory)?;
+                string.push(0, GFP_KERNEL).map_err(no_memory)?;
+                let string = CStr::from_bytes_with_nul(&string).map_err(|_| unreadable(EINVAL))?;
+                parse(string, &mask).map_err(unreadable)?;
+            }
+        }
 
         // SAFETY: Both are valid CPU masks.
         if !unsafe { bindings::cpumask_subset(mask.as_raw(), possible_mask().as_raw()) } {
-            return Err(EINVAL);
+            return Err((EINVAL, c"the list has a CPU that this machine cannot have"));
         }
         // INVARIANT: Checked above.
         Ok(Self(mask))
@@ -89,4 +100,10 @@ impl CpuList {
     pub(crate) fn iter(&self) -> impl Iterator<Item = CpuId> + '_ {
         cpus(&self.0)
     }
+}
+
+/// Adds the CPUs of `list` to `mask`. Mirrors `cpulist_parse()`.
+fn parse(list: &CStr, mask: &CpumaskVar) -> Result {
+    // SAFETY: The string is terminated, and `mask` a valid CPU mask that nobody else uses.
+    to_result(unsafe { bindings::cpulist_parse(list.as_char_ptr(), mask.as_raw()) })
 }

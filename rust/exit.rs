@@ -17,17 +17,18 @@ use crate::{
     listeners::CpuListeners,
     namespace::Namespaces,
     provider::ExitHook,
-    record,
     sighand::{
         alloc_left_by_exited,
         SighandGuard, //
     },
-    task::TaskExt,
+    task::TaskView,
+    time::monotonic_ns,
     uapi::TASKSTATS_CMD_NEW,
     Taskstats, //
 };
 use kernel::{
     prelude::*,
+    sync::rcu,
     task::Task, //
 };
 
@@ -54,7 +55,7 @@ impl ExitHook for Taskstats {
 fn leave_to_process(task: &Task) {
     if let Some(mut process) = SighandGuard::lock(task) {
         if let Some(left) = process.left_by_exited() {
-            left.add_thread(task, record::now());
+            left.add_thread(TaskView::of(task), monotonic_ns());
         }
     }
 }
@@ -74,9 +75,10 @@ fn packet(
     let sequence = listeners.next_sequence();
     let mut message = Message::new(family, 0, sequence, TASKSTATS_CMD_NEW as u8, room)?;
 
-    let pid = task.pid_nr_ns(namespaces.pid) as u32;
+    let view = TaskView::of(task);
+    let pid = view.pid_nr_ns(namespaces.pid, &rcu::read_lock()) as u32;
     aggregate::put(&mut message, Subject::Task(pid), |record| {
-        record.fill(task, namespaces);
+        record.fill(view, namespaces);
         if group_dead {
             record.set_last_of_group();
         }
@@ -84,7 +86,7 @@ fn packet(
     })?;
 
     if several_threads && group_dead {
-        let tgid = task.tgid_nr_ns(Some(namespaces.pid)) as u32;
+        let tgid = view.tgid_nr_ns(namespaces.pid, &rcu::read_lock()) as u32;
         aggregate::put(&mut message, Subject::Process(tgid), |record| {
             if let Some(mut process) = SighandGuard::lock(task) {
                 if let Some(left) = process.left_by_exited() {

@@ -3,10 +3,10 @@
 //! Generic netlink families that answer requests.
 //!
 //! The kernel crate's `kernel::net::netlink` sends multicast messages; what it lacks is here until
-//! it has it: operations with their policies, requests, replies, nested attributes and unicast.
+//! it has it: operations with their policies, requests, replies, refusals, sockets and what a family keeps for each of them.
 //! Nothing in this module knows what is sent, so that it can move to the kernel crate as it stands.
 //!
-//! Not supported: dumps, multicast groups, per-socket private data, split operations.
+//! Not supported: dumps, multicast groups, split operations.
 //!
 //! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
 
@@ -14,7 +14,9 @@ mod attribute;
 mod family;
 mod message;
 mod operation;
+mod refusal;
 mod request;
+mod socket;
 
 pub(crate) use self::{
     attribute::{
@@ -26,8 +28,7 @@ pub(crate) use self::{
         Operations, //
     },
     message::{
-        attribute_size,
-        Attributes,
+        AttributeHeader,
         Message,
         Packet,
         Room,
@@ -38,5 +39,7 @@ pub(crate) use self::{
         Operation,
         Permission, //
     },
-    request::Request, //
+    refusal::Refusal,
+    request::Request,
+    socket::Socket, //
 };

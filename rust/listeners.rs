@@ -5,8 +5,14 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    cpu_list::CpuList,
-    genetlink::Packet,
+    cpu_list::{
+        possible_cpus,
+        CpuList, //
+    },
+    genetlink::{
+        Packet,
+        Socket, //
+    },
     node::box_near,
     per_cpu::PerCpu,
     rw_semaphore::{
@@ -17,19 +23,20 @@ use crate::{
 use kernel::{
     alloc::AllocError,
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        AtomicFlag,
-        Relaxed, //
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc,
+        SetOnce, //
     },
 };
 
 /// A socket that registered.
 struct Listener {
-    /// The port id of the socket, in the initial network namespace.
-    portid: u32,
-    /// There was nobody at this port id when a record was sent.
-    gone: AtomicFlag,
+    socket: ARef<Socket>,
     next: Option<KBox<Listener>>,
 }
 
@@ -49,29 +56,28 @@ impl List {
         self.first = Some(listener);
     }
 
-    /// Removes the first `most` listeners that `unwanted` picks; returns how many there were.
-    fn remove(&mut self, most: usize, unwanted: impl Fn(&Listener) -> bool) -> usize {
-        let mut removed = 0;
+    /// Removes the listener that `socket` is, if it is one.
+    fn remove(&mut self, socket: &Socket) -> Option<KBox<Listener>> {
         let mut place = &mut self.first;
 
-        while removed < most {
-            match place {
-                None => break,
-                Some(listener) if unwanted(listener) => {
-                    *place = listener.next.take();
-                    removed += 1;
-                }
-                Some(listener) => place = &mut listener.next,
-            }
+        while place
+            .as_ref()
+            .is_some_and(|listener| !listener.socket.is(socket))
+        {
+            place = &mut place.as_mut()?.next;
         }
-        removed
+        let mut removed = place.take()?;
+        *place = removed.next.take();
+        Some(removed)
     }
 }
 
 impl Drop for List {
     fn drop(&mut self) {
         // One by one: the list may be longer than the stack is deep.
-        self.remove(usize::MAX, |_| true);
+        while let Some(mut first) = self.first.take() {
+            self.first = first.next.take();
+        }
     }
 }
 
@@ -110,10 +116,7 @@ impl CpuListeners {
     fn add(&self, listener: KBox<Listener>) {
         let mut list = self.list.write();
 
-        if list
-            .iter()
-            .any(|other| other.portid == listener.portid && !other.gone.load(Relaxed))
-        {
+        if list.iter().any(|other| other.socket.is(&listener.socket)) {
             // The box is freed behind the lock: it was declared before the guard.
             return;
         }
@@ -121,45 +124,40 @@ impl CpuListeners {
         self.count.add(1, Relaxed);
     }
 
-    fn remove(&self, most: usize, unwanted: impl Fn(&Listener) -> bool) {
+    fn remove(&self, socket: &Socket) {
+        let removed;
         let mut list = self.list.write();
-        let removed = list.remove(most, unwanted);
 
-        self.count.fetch_sub(removed, Relaxed);
+        removed = list.remove(socket);
+        if removed.is_some() {
+            self.count.fetch_sub(1, Relaxed);
+        }
     }
 
-    /// Sends a message to each listener, and removes those whose socket is not there any more. All
-    /// but the last get a clone of it. Mirrors `send_cpu_listeners()`.
+    /// Sends a message to each listener; all but the last get a clone of it. Where there is no memory
+    /// for a clone, its listener alone gets nothing. Mirrors `send_cpu_listeners()`.
     pub(crate) fn send(&self, packet: Packet) {
-        if self.send_to_each(packet) {
-            self.remove(usize::MAX, |listener| listener.gone.load(Relaxed));
-        }
-    }
-
-    /// Tells whether a listener's socket was not there any more.
-    fn send_to_each(&self, packet: Packet) -> bool {
         let list = self.list.read();
-        let mut listeners = list.iter().peekable();
-        let mut packet = Some(packet);
-        let mut any_gone = false;
+        let mut listeners = list.iter();
+        let Some(mut listener) = listeners.next() else {
+            return;
+        };
 
-        while let Some(listener) = listeners.next() {
-            let Some(this) = packet.take() else { break };
-
-            if listeners.peek().is_some() {
-                match this.try_clone() {
-                    Ok(clone) => packet = Some(clone),
-                    // As in C: this listener and all that follow get nothing.
-                    Err(AllocError) => break,
-                }
+        for next in listeners {
+            if let Ok(clone) = packet.try_clone() {
+                listener.send(clone);
             }
-            // Any other error, as that of a full buffer, is the listener's: its socket is told.
-            if this.unicast_init_net(listener.portid) == Err(ECONNREFUSED) {
-                listener.gone.store(true, Relaxed);
-                any_gone = true;
-            }
+            listener = next;
         }
-        any_gone
+        listener.send(packet);
+    }
+}
+
+impl Listener {
+    #[inline]
+    fn send(&self, packet: Packet) {
+        // An error is the listener's: a socket whose buffer is full is told so when it reads.
+        let _ = self.socket.send(packet);
     }
 }
 
@@ -178,19 +176,18 @@ impl Listeners {
         self.0.this_cpu().get_ref()
     }
 
-    /// Registers the socket at `portid` for `cpus`; where it is registered already, nothing changes.
-    /// [`ENOMEM`] registers it for none of them. Mirrors `add_del_listener()`.
-    pub(crate) fn register(&self, portid: u32, cpus: &CpuList) -> Result {
+    /// Registers a socket for `cpus`; where it is registered already, nothing changes. [`ENOMEM`]
+    /// registers it for none of them. Mirrors `add_del_listener()`.
+    fn register(&self, socket: &Socket, cpus: &CpuList) -> Result {
         for cpu in cpus.iter() {
             let listener = Listener {
-                portid,
-                gone: AtomicFlag::new(false),
+                socket: socket.into(),
                 next: None,
             };
             match box_near(cpu, listener, GFP_KERNEL) {
                 Ok(listener) => self.0.get(cpu).ok_or(EINVAL)?.add(listener),
                 Err(AllocError) => {
-                    self.deregister(portid, cpus);
+                    self.deregister(socket, cpus);
                     return Err(ENOMEM);
                 }
             }
@@ -198,13 +195,59 @@ impl Listeners {
         Ok(())
     }
 
-    /// Removes the socket at `portid` from `cpus`; where it is not registered, nothing happens.
-    /// Mirrors `add_del_listener()`.
-    pub(crate) fn deregister(&self, portid: u32, cpus: &CpuList) {
+    /// Removes a socket from `cpus`; where it is not registered, nothing happens. Mirrors
+    /// `add_del_listener()`.
+    pub(crate) fn deregister(&self, socket: &Socket, cpus: &CpuList) {
         for cpu in cpus.iter() {
             if let Some(listeners) = self.0.get(cpu) {
-                listeners.remove(1, |listener| listener.portid == portid);
+                listeners.remove(socket);
             }
+        }
+    }
+
+    /// Removes a socket from all CPUs.
+    fn remove(&self, socket: &Socket) {
+        for cpu in possible_cpus() {
+            if let Some(listeners) = self.0.get(cpu).filter(|listeners| !listeners.is_empty()) {
+                listeners.remove(socket);
+            }
+        }
+    }
+}
+
+/// The registration of a socket, empty until the socket registers for the first time. It ends with
+/// the socket: when that is closed, this is dropped, and no CPU has the socket any more.
+#[derive(Default)]
+pub(crate) struct Registration(SetOnce<Registered>);
+
+struct Registered {
+    listeners: Arc<Listeners>,
+    socket: ARef<Socket>,
+}
+
+impl Registration {
+    /// Registers `socket`, whose registration this is; see [`Listeners::register()`].
+    pub(crate) fn register(
+        &self,
+        listeners: &Arc<Listeners>,
+        socket: &Socket,
+        cpus: &CpuList,
+    ) -> Result {
+        // Noted before there is anything to remove, and once: the socket and the lists stay the same.
+        if self.0.as_ref().is_none() {
+            self.0.populate(Registered {
+                listeners: listeners.clone(),
+                socket: socket.into(),
+            });
+        }
+        listeners.register(socket, cpus)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if let Some(Registered { listeners, socket }) = self.0.as_ref() {
+            listeners.remove(socket);
         }
     }
 }

@@ -11,19 +11,21 @@ use crate::{
     },
     cpu_list::CpuList,
     genetlink::{
+        Attribute,
         Command,
         Permission,
         Policy,
+        Refusal,
         Request, //
     },
     namespace::Namespaces,
-    record::{
-        self,
-        Record, //
-    },
+    record::Record,
     sighand::SighandGuard,
-    task,
-    task::TaskExt,
+    task::{
+        self,
+        TaskView, //
+    },
+    time::monotonic_ns,
     uapi::*,
     Taskstats, //
 };
@@ -50,55 +52,80 @@ impl Command<Taskstats> for Get {
 
     /// Does what the first of the attributes asks for, in the order below. Mirrors
     /// `taskstats_user_cmd()`.
-    fn doit(taskstats: &Taskstats, request: Request<'_>) -> Result {
-        if let Some(cpus) = request.attribute(TASKSTATS_CMD_ATTR_REGISTER_CPUMASK) {
-            let cpus = cpus_to_listen_on(cpus.payload())?;
-            taskstats.listeners.register(request.portid(), &cpus)
-        } else if let Some(cpus) = request.attribute(TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK) {
-            let cpus = cpus_to_listen_on(cpus.payload())?;
-            taskstats.listeners.deregister(request.portid(), &cpus);
+    fn doit<'a>(taskstats: &Taskstats, request: Request<'a, Taskstats>) -> Result<(), Refusal<'a>> {
+        if let Some(list) = request.attribute(TASKSTATS_CMD_ATTR_REGISTER_CPUMASK) {
+            let cpus = cpus_to_listen_on(list)?;
+            Ok(request
+                .socket_private()?
+                .register(&taskstats.listeners, request.socket(), &cpus)?)
+        } else if let Some(list) = request.attribute(TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK) {
+            let cpus = cpus_to_listen_on(list)?;
+            taskstats.listeners.deregister(request.socket(), &cpus);
             Ok(())
         } else if let Some(pid) = request.attribute(TASKSTATS_CMD_ATTR_PID) {
-            answer_task(request, pid.u32()?)
+            answer_task(request, pid)
         } else if let Some(tgid) = request.attribute(TASKSTATS_CMD_ATTR_TGID) {
-            answer_process(request, tgid.u32()?)
+            answer_process(request, tgid)
         } else {
-            Err(EINVAL)
+            Err(Refusal::new(
+                EINVAL,
+                c"nothing is asked for: no pid, no tgid, no CPUs to register or deregister",
+            ))
         }
     }
 }
 
 /// Reads the CPUs of a registration. Exit records show all tasks with their ids in the initial
 /// namespaces, so [`EINVAL`] for callers in others. Mirrors the checks of `add_del_listener()`.
-fn cpus_to_listen_on(list: &[u8]) -> Result<CpuList> {
-    let cpus = CpuList::parse(list)?;
+fn cpus_to_listen_on(list: Attribute<'_>) -> Result<CpuList, Refusal<'_>> {
+    let cpus = CpuList::parse(list.payload())
+        .map_err(|(errno, words)| Refusal::new(errno, words).at(list))?;
 
     if !Namespaces::current(current!())?.are_init() {
-        return Err(EINVAL);
+        return Err(Refusal::new(
+            EINVAL,
+            c"who listens must be in the initial user and pid namespaces",
+        ));
     }
     Ok(cpus)
 }
 
 /// Mirrors `cmd_attr_pid()` and `fill_stats_for_pid()`.
-fn answer_task(request: Request<'_>, pid: u32) -> Result {
-    let task = task::find_get_by_vpid(pid as Pid).ok_or(ESRCH)?;
+fn answer_task<'a>(
+    request: Request<'a, Taskstats>,
+    attribute: Attribute<'a>,
+) -> Result<(), Refusal<'a>> {
+    let pid = attribute.u32()?;
+    let task = task::find_get_by_vpid(pid as Pid).ok_or_else(|| no_such_task(attribute))?;
     let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, aggregate::room(1))?;
 
     aggregate::put(&mut reply, Subject::Task(pid), |record| {
-        record.fill(&task, Namespaces::current(current!())?);
+        record.fill(TaskView::of(&task), Namespaces::current(current!())?);
         Ok(())
     })?;
-    reply.send()
+    Ok(reply.send()?)
 }
 
 /// Mirrors `cmd_attr_tgid()`.
-fn answer_process(request: Request<'_>, tgid: u32) -> Result {
+fn answer_process<'a>(
+    request: Request<'a, Taskstats>,
+    attribute: Attribute<'a>,
+) -> Result<(), Refusal<'a>> {
+    let tgid = attribute.u32()?;
     let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, aggregate::room(1))?;
 
     aggregate::put(&mut reply, Subject::Process(tgid), |record| {
         sum_up_process(record, tgid)
+    })
+    .map_err(|errno| match errno {
+        ESRCH => no_such_task(attribute),
+        errno => errno.into(),
     })?;
-    reply.send()
+    Ok(reply.send()?)
+}
+
+fn no_such_task(id: Attribute<'_>) -> Refusal<'_> {
+    Refusal::new(ESRCH, c"no task has this id in the caller's pid namespace").at(id)
 }
 
 /// Sums up the threads that live, and what those left that have exited. A leader that has exited
@@ -111,9 +138,9 @@ fn sum_up_process(record: &mut Record, tgid: u32) -> Result {
     if let Some(left) = process.left_by_exited() {
         record.clone_from(left);
     }
-    let now = record::now();
+    let now_ns = monotonic_ns();
     for thread in process.threads().filter(|thread| !thread.has_exit_state()) {
-        record.add_thread(thread, now);
+        record.add_thread(thread, now_ns);
     }
     record.set_version();
     Ok(())

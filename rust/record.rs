@@ -2,13 +2,17 @@
 
 //! A record: one `struct taskstats`.
 //!
-//! Each part of it is filled by the subsystem that counts: delays by `kernel/delayacct.c`, basic and
-//! extended accounting by `kernel/tsacct.c`. Here are the order in which C does it, and what
-//! `kernel/taskstats.c` adds.
+//! [`crate::layout`] says what its fields mean. Here is the order in which they are filled, that of
+//! `kernel/taskstats.c`.
 
+#[cfg(test_build)]
+use crate::oracle;
 use crate::{
+    basic, delay, extended,
+    mm::Memory,
     namespace::Namespaces,
-    task::TaskExt,
+    process,
+    task::TaskView,
     uapi::{
         taskstats,
         AGROUP,
@@ -16,15 +20,11 @@ use crate::{
     },
 };
 use kernel::{
-    bindings,
     prelude::*,
-    static_assert,
-    task::Task, //
+    static_assert, //
 };
 
 use zerocopy_derive::KnownLayout;
-
-const NSEC_PER_USEC: u64 = 1000;
 
 /// The bytes of one `struct taskstats`.
 ///
@@ -38,10 +38,16 @@ static_assert!(size_of::<Record>() == size_of::<taskstats>());
 static_assert!(align_of::<Record>() == align_of::<taskstats>());
 
 impl Record {
-    /// Takes `bytes`, zeroes, for a record. None if they are not of its size, or not aligned.
-    #[inline]
-    pub(crate) fn from_zeroes(bytes: &mut [u8]) -> Option<&mut Self> {
-        Self::mut_from_bytes(bytes).ok()
+    /// Returns a record of zeroes.
+    #[cfg(test_build)]
+    pub(crate) fn zeroed() -> Self {
+        Self([0; size_of::<taskstats>()])
+    }
+
+    /// Returns the bytes.
+    #[cfg(test_build)]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     #[inline]
@@ -54,52 +60,36 @@ impl Record {
 
     /// Fills in all that is counted of `task`, as seen from `namespaces`. The record must be
     /// zeroed. Mirrors `fill_stats()`.
-    pub(crate) fn fill(&mut self, task: &Task, namespaces: Namespaces<'_>) {
-        self.add_delays(task);
+    pub(crate) fn fill(&mut self, task: TaskView<'_>, namespaces: Namespaces<'_>) {
+        #[cfg(test_build)]
+        let check = oracle::Check::of_task(task, namespaces);
 
+        let memory = Memory::of(task);
         let stats = self.stats();
+
+        delay::add(stats, task);
         stats.version = TASKSTATS_VERSION as u16;
         (stats.nvcsw, stats.nivcsw) = task.context_switches();
+        basic::fill(stats, task, namespaces);
+        extended::fill(stats, task, memory.as_ref());
+        if let Some(executable) = memory.and_then(|memory| memory.executable) {
+            stats.ac_exe_dev = executable.device;
+            stats.ac_exe_inode = executable.inode;
+        }
 
-        // SAFETY: Namespaces, record and task are valid.
-        unsafe {
-            bindings::bacct_add_tsk(
-                namespaces.user.as_ptr(),
-                namespaces.pid.as_ptr(),
-                stats,
-                task.as_ptr(),
-            )
-        };
-        // SAFETY: Record and task are valid.
-        unsafe { bindings::xacct_add_tsk(stats, task.as_ptr()) };
-
-        let executable = task.executable().unwrap_or_default();
-        stats.ac_exe_dev = executable.device;
-        stats.ac_exe_inode = executable.inode;
+        #[cfg(test_build)]
+        check.compare(self);
     }
 
-    /// Adds what is summed up over the threads of a process: delays, elapsed time (`now` and the
-    /// task's start are in nanoseconds of the monotonic clock), CPU time and context switches.
-    /// Mirrors `tgid_stats_add_task()`.
-    pub(crate) fn add_thread(&mut self, task: &Task, now: u64) {
-        self.add_delays(task);
+    /// Adds what is summed up over the threads of a process; see [`process::add_thread()`].
+    pub(crate) fn add_thread(&mut self, task: TaskView<'_>, now_ns: u64) {
+        #[cfg(test_build)]
+        let check = oracle::Check::of_sum(self, task, now_ns);
 
-        let time = task.cpu_time();
-        let (voluntary, involuntary) = task.context_switches();
-        let elapsed = now.wrapping_sub(task.start_time());
-        let stats = self.stats();
+        process::add_thread(self.stats(), task, now_ns);
 
-        // Each thread is rounded on its own, as in C.
-        stats.ac_etime = stats.ac_etime.wrapping_add(elapsed / NSEC_PER_USEC);
-        stats.ac_utime = stats.ac_utime.wrapping_add(time.user / NSEC_PER_USEC);
-        stats.ac_stime = stats.ac_stime.wrapping_add(time.system / NSEC_PER_USEC);
-        stats.nvcsw = stats.nvcsw.wrapping_add(voluntary);
-        stats.nivcsw = stats.nivcsw.wrapping_add(involuntary);
-    }
-
-    fn add_delays(&mut self, task: &Task) {
-        // SAFETY: Record and task are valid. What is returned is always 0.
-        unsafe { bindings::delayacct_add_tsk(self.stats(), task.as_ptr()) };
+        #[cfg(test_build)]
+        check.compare(self);
     }
 
     /// Marks the record with the version of the struct, as the last step for one that is a sum.
@@ -113,11 +103,4 @@ impl Record {
     pub(crate) fn set_last_of_group(&mut self) {
         self.stats().ac_flag |= AGROUP as u8;
     }
-}
-
-/// Returns the time that elapsed times are counted to, in nanoseconds. Mirrors `ktime_get_ns()`.
-#[inline]
-pub(crate) fn now() -> u64 {
-    // SAFETY: There are no requirements. CAST: The monotonic clock is not negative.
-    unsafe { bindings::ktime_get() as u64 }
 }

@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/sched/signal.h`](srctree/include/linux/sched/signal.h)
 
-use crate::record::Record;
+use crate::{
+    record::Record,
+    task::TaskView, //
+};
 use kernel::{
     bindings,
     prelude::*,
@@ -107,10 +110,10 @@ pub(crate) struct Threads<'a> {
 }
 
 impl<'a> Iterator for Threads<'a> {
-    type Item = &'a Task;
+    type Item = TaskView<'a>;
 
     #[inline]
-    fn next(&mut self) -> Option<&'a Task> {
+    fn next(&mut self) -> Option<TaskView<'a>> {
         if core::ptr::eq(self.next, self.head) {
             return None;
         }
@@ -122,7 +125,7 @@ impl<'a> Iterator for Threads<'a> {
         self.next = unsafe { (*self.next).next };
         // SAFETY: A task that is in the list has not been released, and is not while the process is
         // locked. CAST: `Task` is a transparent wrapper.
-        Some(unsafe { &*task.cast::<Task>() })
+        Some(TaskView::of(unsafe { &*task.cast::<Task>() }))
     }
 }
 

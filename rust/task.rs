@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel crate's `Task` does not tell yet.
+//! What is counted of a task, and what it is.
 //!
 //! C header: [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
+use crate::credentials::Credentials;
 use kernel::{
     bindings,
     pid_namespace::PidNamespace,
+    prelude::*,
     sync::{
         aref::ARef,
         rcu, //
@@ -16,8 +18,6 @@ use kernel::{
         Task, //
     },
 };
-
-use core::ptr::NonNull;
 
 /// Finds the task with the id `nr` in the current task's pid namespace, which stays there as long
 /// as the RCU read lock is held. Mirrors `find_task_by_vpid()`.
@@ -39,113 +39,317 @@ pub(crate) fn find_get_by_vpid(nr: Pid) -> Option<ARef<Task>> {
     find_by_vpid(nr, &rcu::read_lock()).map(ARef::from)
 }
 
-/// User and system time, in nanoseconds.
+/// CPU time spent so far.
 #[derive(Clone, Copy)]
 pub(crate) struct CpuTime {
-    pub(crate) user: u64,
-    pub(crate) system: u64,
+    pub(crate) user_ns: u64,
+    pub(crate) system_ns: u64,
 }
 
-/// Where the file is that a task executes.
+/// A task's name; the last byte is a NUL, and what is behind the first one says nothing.
+// CAST: `usize` is at least 32 bits wide.
+pub(crate) type Comm = [u8; bindings::TASK_COMM_LEN as usize];
+
+/// I/O so far, 0 what the kernel is not configured to count. Bytes unless named otherwise.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Executable {
-    /// The device, as `stat()` encodes it.
-    pub(crate) device: u64,
-    pub(crate) inode: u64,
+pub(crate) struct IoCounters {
+    /// By system calls, wherever from.
+    pub(crate) read_char: u64,
+    /// By system calls, wherever to.
+    pub(crate) write_char: u64,
+    /// A number of calls.
+    pub(crate) read_syscalls: u64,
+    /// A number of calls.
+    pub(crate) write_syscalls: u64,
+    /// From storage.
+    pub(crate) read_bytes: u64,
+    /// To storage, or to be written to it.
+    pub(crate) write_bytes: u64,
+    /// Of those to be written, not written after all.
+    pub(crate) cancelled_write_bytes: u64,
 }
 
-/// What the kernel crate's `Task` does not tell yet.
-pub(crate) trait TaskExt {
-    /// Returns the task's id in `ns`, 0 if it has none there. Mirrors `task_pid_nr_ns()`.
-    fn pid_nr_ns(&self, ns: &PidNamespace) -> Pid;
+/// A task's `PF_*` flags.
+#[derive(Clone, Copy)]
+pub(crate) struct Flags(c_uint);
 
-    /// Returns the number of voluntary and involuntary context switches.
-    fn context_switches(&self) -> (u64, u64);
+impl Flags {
+    #[inline]
+    const fn has(self, flag: u32) -> bool {
+        self.0 & flag != 0
+    }
 
-    /// Returns the time spent so far. Mirrors `task_cputime()`.
-    fn cpu_time(&self) -> CpuTime;
+    /// It is on its way out.
+    #[inline]
+    pub(crate) const fn exiting(self) -> bool {
+        self.has(bindings::PF_EXITING)
+    }
 
-    /// Returns when the task was started, in nanoseconds of the monotonic clock.
-    fn start_time(&self) -> u64;
+    /// It was forked and has not executed a program.
+    #[inline]
+    pub(crate) const fn fork_no_exec(self) -> bool {
+        self.has(bindings::PF_FORKNOEXEC)
+    }
+
+    /// It has used a privilege.
+    #[inline]
+    pub(crate) const fn super_priv(self) -> bool {
+        self.has(bindings::PF_SUPERPRIV)
+    }
+
+    /// It has dumped core.
+    #[inline]
+    pub(crate) const fn dump_core(self) -> bool {
+        self.has(bindings::PF_DUMPCORE)
+    }
+
+    /// A signal killed it.
+    #[inline]
+    pub(crate) const fn signaled(self) -> bool {
+        self.has(bindings::PF_SIGNALED)
+    }
+
+    /// It is the kernel's own: memory that it has is borrowed.
+    #[inline]
+    pub(crate) const fn kthread(self) -> bool {
+        self.has(bindings::PF_KTHREAD)
+    }
+}
+
+/// What can be read of a task: of one that cannot go away during `'a`, because somebody has a
+/// reference to it, or holds the RCU read lock, or it is the current one.
+///
+/// All other tasks may go on meanwhile, this one included. What is read is therefore, unless an
+/// accessor says otherwise, of the task's own counting: a word that the task, or the scheduler on
+/// its behalf, changes whenever it likes. It is read once, as a whole; a value that is about to
+/// change is as good as the next, and two values may be of different moments. C reads them so, too.
+#[derive(Clone, Copy)]
+pub(crate) struct TaskView<'a>(&'a Task);
+
+/// Reads a word of the task once.
+macro_rules! read {
+    ($view:expr, $($field:ident).+) => {
+        // SAFETY: The task is valid as long as the view is, and so are its fields. Whoever writes to
+        // this one at the same time writes a word, and volatile is what the kernel's memory model
+        // has for such reads (`READ_ONCE()`).
+        unsafe { (&raw const (*$view.as_ptr())$(.$field)+).read_volatile() }
+    };
+}
+
+impl<'a> TaskView<'a> {
+    /// Looks at `task`.
+    #[inline]
+    pub(crate) fn of(task: &'a Task) -> Self {
+        Self(task)
+    }
+
+    /// Returns the C struct.
+    #[inline]
+    pub(crate) fn as_ptr(self) -> *mut bindings::task_struct {
+        self.0.as_ptr()
+    }
+
+    /// Returns the flags, which the task alone changes.
+    #[inline]
+    pub(crate) fn flags(self) -> Flags {
+        Flags(read!(self, flags))
+    }
+
+    /// Returns what the parent is told: set by the task as it exits.
+    #[inline]
+    pub(crate) fn exit_code(self) -> c_int {
+        read!(self, exit_code)
+    }
 
     /// Tells whether the task is past its exit notification: a zombie or dead.
-    fn has_exit_state(&self) -> bool;
-
-    /// Returns the file that the task executes, none for kernel threads. Mirrors
-    /// `get_task_exe_file()` and `exe_add_tsk()`.
-    fn executable(&self) -> Option<Executable>;
-}
-
-impl TaskExt for Task {
     #[inline]
-    fn pid_nr_ns(&self, ns: &PidNamespace) -> Pid {
-        // SAFETY: Task and namespace are valid.
-        unsafe {
-            bindings::__task_pid_nr_ns(self.as_ptr(), bindings::pid_type_PIDTYPE_PID, ns.as_ptr())
+    pub(crate) fn has_exit_state(self) -> bool {
+        read!(self, exit_state) != 0
+    }
+
+    /// Returns the nice value, -20 to 19. Mirrors `task_nice()`.
+    #[inline]
+    pub(crate) fn nice(self) -> c_int {
+        // CAST: A priority fits.
+        const DEFAULT_PRIO: c_int = (bindings::MAX_RT_PRIO + bindings::NICE_WIDTH / 2) as c_int;
+        read!(self, static_prio).wrapping_sub(DEFAULT_PRIO)
+    }
+
+    /// Returns the scheduling policy, `SCHED_*`.
+    #[inline]
+    pub(crate) fn policy(self) -> c_uint {
+        read!(self, policy)
+    }
+
+    /// Returns the task's id in `ns`, 0 if it has none there or has been released. Mirrors
+    /// `task_pid_nr_ns()`.
+    #[inline]
+    pub(crate) fn pid_nr_ns(self, ns: &PidNamespace, _rcu: &rcu::Guard) -> Pid {
+        let pid = read!(self, thread_pid);
+        // SAFETY: The pid is null or valid while the RCU read lock is held: it is freed a grace
+        // period after the last task gave it up. The namespace is valid.
+        unsafe { bindings::pid_nr_ns(pid, ns.as_ptr()) }
+    }
+
+    /// Returns the id of the task's process in `ns`, 0 if it has none there or has been released.
+    /// Mirrors `task_tgid_nr_ns()`.
+    #[inline]
+    pub(crate) fn tgid_nr_ns(self, ns: &PidNamespace, _rcu: &rcu::Guard) -> Pid {
+        // CAST: A small constant.
+        const TGID: usize = bindings::pid_type_PIDTYPE_TGID as usize;
+        let signal = read!(self, signal);
+        // SAFETY: The task holds a reference to its `signal` as long as it is valid. The pid in it
+        // is changed at any time, and is a pointer.
+        let pid = unsafe { (&raw const (*signal).pids[TGID]).read_volatile() };
+
+        // SAFETY: As in `pid_nr_ns()`.
+        unsafe { bindings::pid_nr_ns(pid, ns.as_ptr()) }
+    }
+
+    /// Tells whether the task has been released: pointers from it to other tasks may be stale.
+    /// Mirrors `pid_alive()`.
+    #[inline]
+    fn is_released(self) -> bool {
+        read!(self, thread_pid).is_null()
+    }
+
+    /// Returns the leader of the task's process, unless the task has been released.
+    #[inline]
+    pub(crate) fn group_leader<'rcu>(self, _rcu: &'rcu rcu::Guard) -> Option<TaskView<'rcu>> {
+        if self.is_released() {
+            return None;
         }
+        let leader = read!(self, group_leader);
+        // SAFETY: A leader is released after its threads, of which the task was one a moment ago:
+        // we hold the RCU read lock, and so there is a reference to the leader. That goes for the
+        // old and the new one when a thread executes a program and takes the leader's place.
+        // CAST: `Task` is a transparent wrapper.
+        Some(TaskView(unsafe { &*leader.cast::<Task>() }))
     }
 
+    /// Tells whether the task leads its process. Mirrors `thread_group_leader()`.
     #[inline]
-    fn context_switches(&self) -> (u64, u64) {
-        let task = self.as_ptr();
-
-        // SAFETY: The task is valid. The counters are words that the scheduler counts up on the
-        // task's CPU; a value that is about to change is as good as the next. C reads them so, too.
-        let voluntary = unsafe { (&raw const (*task).nvcsw).read_volatile() };
-        // SAFETY: As above.
-        let involuntary = unsafe { (&raw const (*task).nivcsw).read_volatile() };
-
-        // CAST: `unsigned long` is at most 64 bits wide.
-        (voluntary as u64, involuntary as u64)
+    pub(crate) fn is_group_leader(self) -> bool {
+        read!(self, exit_signal) >= 0
     }
 
+    /// Returns the task's parent, unless the task has been released.
     #[inline]
-    fn cpu_time(&self) -> CpuTime {
-        let (mut user, mut system) = (0, 0);
+    pub(crate) fn real_parent<'rcu>(self, _rcu: &'rcu rcu::Guard) -> Option<TaskView<'rcu>> {
+        if self.is_released() {
+            return None;
+        }
+        let parent = read!(self, real_parent);
+        // SAFETY: A task that has not been released has a parent; one that exits hands its children
+        // on first. We hold the RCU read lock, so a parent that was the task's a moment ago is
+        // still there. CAST: `Task` is a transparent wrapper.
+        Some(TaskView(unsafe { &*parent.cast::<Task>() }))
+    }
+
+    /// Returns the task's real credentials. Mirrors `__task_cred()`.
+    #[inline]
+    pub(crate) fn credentials<'rcu>(self, _rcu: &'rcu rcu::Guard) -> &'rcu Credentials {
+        let cred = read!(self, real_cred);
+        // SAFETY: A task has credentials as long as it is valid, and they are freed a grace period
+        // after they were replaced; we hold the RCU read lock.
+        unsafe { Credentials::from_ptr(cred) }
+    }
+
+    /// Returns when the task began, in nanoseconds of the monotonic clock. It changes when a thread
+    /// that is not the leader executes a program, to the leader's.
+    #[inline]
+    pub(crate) fn start_time_ns(self) -> u64 {
+        read!(self, start_time)
+    }
+
+    /// Returns the CPU time. Mirrors `task_cputime()`.
+    #[inline]
+    pub(crate) fn cpu_time(self) -> CpuTime {
+        let (mut user_ns, mut system_ns) = (0, 0);
 
         // SAFETY: The task is valid, and so are the places for the results. What is returned tells
         // whether the task is running, which matters to nobody here.
-        unsafe { bindings::task_cputime(self.as_ptr(), &mut user, &mut system) };
-        CpuTime { user, system }
+        unsafe { bindings::task_cputime(self.as_ptr(), &mut user_ns, &mut system_ns) };
+        CpuTime { user_ns, system_ns }
     }
 
+    /// Returns the CPU time as the speed of the CPU scales it, where the architecture counts it, and
+    /// `plain` elsewhere. Mirrors `task_cputime_scaled()`.
     #[inline]
-    fn start_time(&self) -> u64 {
-        // SAFETY: The task is valid. The field changes only when a thread that is not the leader
-        // executes a program, and is a word.
-        unsafe { (&raw const (*self.as_ptr()).start_time).read_volatile() }
+    pub(crate) fn scaled_cpu_time(self, plain: CpuTime) -> CpuTime {
+        #[cfg(CONFIG_ARCH_HAS_SCALED_CPUTIME)]
+        {
+            let _ = plain;
+            CpuTime {
+                user_ns: read!(self, utimescaled),
+                system_ns: read!(self, stimescaled),
+            }
+        }
+        #[cfg(not(CONFIG_ARCH_HAS_SCALED_CPUTIME))]
+        plain
     }
 
+    /// Returns the number of voluntary and involuntary context switches.
     #[inline]
-    fn has_exit_state(&self) -> bool {
-        // SAFETY: The task is valid. The field is a word that is only ever set.
-        unsafe { (&raw const (*self.as_ptr()).exit_state).read_volatile() != 0 }
+    pub(crate) fn context_switches(self) -> (u64, u64) {
+        // CAST: `unsigned long` is at most 64 bits wide.
+        (read!(self, nvcsw) as u64, read!(self, nivcsw) as u64)
     }
 
-    fn executable(&self) -> Option<Executable> {
-        // SAFETY: The task is valid.
-        let file = NonNull::new(unsafe { bindings::get_task_exe_file(self.as_ptr()) })?.as_ptr();
+    /// Returns the number of page faults without and with I/O.
+    #[inline]
+    pub(crate) fn page_faults(self) -> (u64, u64) {
+        // CAST: `unsigned long` is at most 64 bits wide.
+        (read!(self, min_flt) as u64, read!(self, maj_flt) as u64)
+    }
 
-        // SAFETY: We have a reference to the file; it holds one to its inode, and that to its
-        // superblock. None of the fields read here changes while they live.
-        let (device, inode) = unsafe {
-            let inode = (*file).f_inode;
-            ((*(*inode).i_sb).s_dev, (*inode).i_ino)
+    /// Returns the name. If it changes at this moment, parts of it may be the new one's.
+    #[inline]
+    pub(crate) fn comm(self) -> Comm {
+        // More than a word, so it may be torn; the last byte is always a NUL.
+        read!(self, comm)
+    }
+
+    /// Returns resident and virtual memory, integrated over CPU time, in pages times nanoseconds by
+    /// 1024.
+    #[inline]
+    #[cfg(CONFIG_TASK_XACCT)]
+    pub(crate) fn memory_integrals(self) -> (u64, u64) {
+        (read!(self, acct_rss_mem1), read!(self, acct_vm_mem1))
+    }
+
+    /// Returns the I/O so far. Other tasks change it as well, each field a word.
+    #[inline]
+    #[cfg(CONFIG_TASK_XACCT)]
+    pub(crate) fn io(self) -> IoCounters {
+        let io = IoCounters {
+            read_char: read!(self, ioac.rchar),
+            write_char: read!(self, ioac.wchar),
+            read_syscalls: read!(self, ioac.syscr),
+            write_syscalls: read!(self, ioac.syscw),
+            ..IoCounters::default()
         };
-        // SAFETY: The reference is ours, and not used any more.
-        unsafe { bindings::fput(file) };
-
-        Some(Executable {
-            device: encode_dev(device),
-            inode,
-        })
+        #[cfg(CONFIG_TASK_IO_ACCOUNTING)]
+        let io = IoCounters {
+            read_bytes: read!(self, ioac.read_bytes),
+            write_bytes: read!(self, ioac.write_bytes),
+            cancelled_write_bytes: read!(self, ioac.cancelled_write_bytes),
+            ..io
+        };
+        io
     }
-}
 
-/// Encodes a device number as user space knows it. Mirrors `huge_encode_dev()`.
-const fn encode_dev(dev: bindings::dev_t) -> u64 {
-    const MINOR_BITS: u32 = 20;
-    let (major, minor) = (dev >> MINOR_BITS, dev & ((1 << MINOR_BITS) - 1));
+    /// Returns zeroes: nothing of this is counted.
+    #[inline]
+    #[cfg(not(CONFIG_TASK_XACCT))]
+    pub(crate) fn memory_integrals(self) -> (u64, u64) {
+        (0, 0)
+    }
 
-    ((minor & 0xff) | (major << 8) | ((minor & !0xff) << 12)) as u64
+    /// Returns zeroes: nothing of this is counted.
+    #[inline]
+    #[cfg(not(CONFIG_TASK_XACCT))]
+    pub(crate) fn io(self) -> IoCounters {
+        IoCounters::default()
+    }
 }

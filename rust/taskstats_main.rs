@@ -4,9 +4,10 @@
 //!
 //! While this module is loaded, it answers in the place of `kernel/taskstats.c`: the requests that
 //! user space sends to the generic netlink family TASKSTATS ([`query`], [`cgroupstats`]), and the
-//! records of exiting tasks ([`exit`]) to those who registered for them ([`listeners`]). What is
-//! counted of a task is in [`record`]. These files contain no `unsafe`; they stand on safe types
-//! for generic netlink ([`genetlink`]) and for what they need of the kernel.
+//! records of exiting tasks ([`exit`]) to those who registered for them ([`listeners`]). What a
+//! record says is in [`layout`]; [`basic`] and [`extended`] fill it, [`process`] sums it up. These
+//! files contain no `unsafe`; they stand on safe types for generic netlink ([`genetlink`]) and for
+//! what they need of the kernel, such as a view of a task ([`task`]).
 //!
 //! C header: [`include/uapi/linux/taskstats.h`](srctree/include/uapi/linux/taskstats.h)
 
@@ -14,26 +15,39 @@
 
 use kernel::{
     prelude::*,
+    sync::Arc,
     try_init,
     try_pin_init, //
 };
 
 mod aggregate;
+mod basic;
 mod cgroup;
 mod cgroupstats;
 mod cpu_list;
+mod credentials;
+mod delay;
 mod exit;
+mod extended;
 mod genetlink;
+mod layout;
 mod listeners;
+mod mm;
 mod namespace;
 mod node;
+#[cfg(test_build)]
+mod oracle;
 mod per_cpu;
+mod process;
 mod provider;
 mod query;
 mod record;
 mod rw_semaphore;
 mod sighand;
 mod task;
+#[cfg(test_build)]
+mod tests;
+mod time;
 mod uapi;
 
 use crate::{
@@ -41,7 +55,10 @@ use crate::{
         Family,
         Operation, //
     },
-    listeners::Listeners,
+    listeners::{
+        Listeners,
+        Registration, //
+    },
     provider::Provider, //
 };
 
@@ -55,7 +72,7 @@ module! {
 
 /// What requests and exiting tasks share.
 struct Taskstats {
-    listeners: Listeners,
+    listeners: Arc<Listeners>,
 }
 
 impl genetlink::Operations for Taskstats {
@@ -67,6 +84,9 @@ impl genetlink::Operations for Taskstats {
         Operation::new::<query::Get>(),
         Operation::new::<cgroupstats::Get>(),
     ];
+
+    /// A registration ends with its socket.
+    type SocketPrivate = Registration;
 }
 
 /// The module: the provider is attached as long as it exists.
@@ -82,7 +102,7 @@ impl kernel::InPlaceModule for TaskstatsModule {
             // Attaching is the last thing that happens: nothing after it may fail.
             _provider <- Provider::attach(Family::new(
                 module,
-                try_init!(Taskstats { listeners: Listeners::new()? }),
+                try_init!(Taskstats { listeners: Arc::new(Listeners::new()?, GFP_KERNEL)? }),
             )),
         })
     }

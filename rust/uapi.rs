@@ -11,12 +11,14 @@ use kernel::{
     static_assert, //
 };
 
-use core::mem::offset_of;
-
 pub(crate) use kernel::bindings::{
     cgroupstats,
     taskstats,
+    ACORE,
+    AFORK,
     AGROUP,
+    ASU,
+    AXSIG,
     CGROUPSTATS_CMD_ATTR_FD,
     CGROUPSTATS_CMD_GET,
     CGROUPSTATS_CMD_NEW,
@@ -37,14 +39,9 @@ pub(crate) use kernel::bindings::{
     TASKSTATS_VERSION, //
 };
 
-// What the module is written for. Another version of the struct wants another look at the code.
+// What the module is written for. Another version of the struct wants another look at the code, and
+// at `layout.rs`.
 static_assert!(TASKSTATS_VERSION == 17);
 static_assert!(size_of::<taskstats>() == 688);
 static_assert!(align_of::<taskstats>() == 8);
-static_assert!(offset_of!(taskstats, ac_flag) == 8);
-static_assert!(offset_of!(taskstats, ac_comm) == 80);
-static_assert!(offset_of!(taskstats, ac_etime) == 144);
-static_assert!(offset_of!(taskstats, nvcsw) == 272);
-static_assert!(offset_of!(taskstats, ac_exe_inode) == 392);
-static_assert!(offset_of!(taskstats, irq_delay_max_ts) == 672);
 static_assert!(size_of::<cgroupstats>() == 40);

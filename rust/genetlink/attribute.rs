@@ -65,6 +65,11 @@ impl<'a> Attribute<'a> {
         }
     }
 
+    #[inline]
+    pub(super) fn as_ptr(self) -> *const bindings::nlattr {
+        self.ptr.as_ptr()
+    }
+
     /// Returns the payload. Mirrors `nla_data()` and `nla_len()`.
     #[inline]
     pub(crate) fn payload(self) -> &'a [u8] {

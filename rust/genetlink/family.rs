@@ -22,13 +22,19 @@ pub(crate) trait Operations: Send + Sync + Sized + 'static {
 
     /// The family's commands.
     const OPS: &'static [Operation<Self>];
+
+    /// What the family keeps for a socket from when a request of it asks for it
+    /// ([`Request::socket_private`](super::Request::socket_private)) until the socket is closed, or
+    /// the family goes. Dropping it may sleep.
+    type SocketPrivate: Default + Send + Sync;
 }
 
 /// A generic netlink family with the data that its commands work on.
 ///
-/// It is usable from every network namespace, has no header of its own, and its commands run one at
-/// a time under generic netlink's lock. This type does not register it: who does so must take it
-/// down again before it is dropped.
+/// It is usable from every network namespace, has no header of its own, and its commands run side by
+/// side, without generic netlink's lock: what they work on is [`Sync`], each sees a request of its
+/// own, and what is kept for a socket may be seen by several at once. This type does not register
+/// the family: who does so must take it down again before it is dropped.
 ///
 /// # Invariants
 ///
@@ -65,6 +71,7 @@ impl<T: Operations> Family<T> {
                 raw.module = module;
                 // Not in `raw()`: the bit fields of bindings cannot be set when compiling.
                 raw.set_netnsok(1);
+                raw.set_parallel_ops(1);
                 Ok(())
             }),
         })
@@ -88,7 +95,30 @@ impl<T: Operations> Family<T> {
         assert!(T::OPS.len() <= u8::MAX as usize);
         // CAST: Checked above.
         family.n_ops = T::OPS.len() as u8;
+
+        // The core allocates it with `kzalloc()`.
+        assert!(align_of::<T::SocketPrivate>() <= bindings::ARCH_KMALLOC_MINALIGN);
+        assert!(size_of::<T::SocketPrivate>() != 0);
+        family.sock_priv_size = size_of::<T::SocketPrivate>();
+        family.sock_priv_init = Some(Self::socket_private_init);
+        family.sock_priv_destroy = Some(Self::socket_private_destroy);
         family
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the generic netlink core alone, as the `sock_priv_init` of a `Family<T>`.
+    unsafe extern "C" fn socket_private_init(private: *mut c_void) {
+        // SAFETY: The core passes memory of `sock_priv_size` bytes, aligned as checked in `raw()`.
+        unsafe { private.cast::<T::SocketPrivate>().write(Default::default()) };
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the generic netlink core alone, as the `sock_priv_destroy` of a `Family<T>`.
+    unsafe extern "C" fn socket_private_destroy(private: *mut c_void) {
+        // SAFETY: The core passes what `socket_private_init()` initialized, and has let go of it.
+        unsafe { core::ptr::drop_in_place(private.cast::<T::SocketPrivate>()) };
     }
 
     /// Returns the C struct.

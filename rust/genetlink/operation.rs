@@ -4,6 +4,7 @@
 
 use super::{
     family::Operations,
+    refusal::Refusal,
     request::Request,
     Family,
     Policy, //
@@ -37,8 +38,8 @@ pub(crate) trait Command<T: Operations> {
     /// Who may give it.
     const PERMISSION: Permission;
 
-    /// Answers one request. An error goes to the caller as its errno.
-    fn doit(data: &T, request: Request<'_>) -> Result;
+    /// Answers one request, or says why not.
+    fn doit<'a>(data: &T, request: Request<'a, T>) -> Result<(), Refusal<'a>>;
 }
 
 /// An entry of a family's table of commands.
@@ -80,7 +81,7 @@ impl<T: Operations> Operation<T> {
     /// To be called by the generic netlink core alone, as the `doit` of command `C` of a family
     /// that is a [`Family<T>`].
     unsafe extern "C" fn doit<C: Command<T>>(
-        _skb: *mut bindings::sk_buff,
+        skb: *mut bindings::sk_buff,
         info: *mut bindings::genl_info,
     ) -> c_int {
         // SAFETY: The core passes a valid `info` with the family that this operation belongs to,
@@ -88,10 +89,16 @@ impl<T: Operations> Operation<T> {
         // during the call.
         let family = unsafe { Family::<T>::from_raw((*info).family) };
 
-        // SAFETY: `info` and the message it points to are valid during the call, and `attrs` has an
-        // entry for each attribute type up to `maxattr`, that is, as many as the policy has.
-        let request = unsafe { Request::from_raw(info, C::POLICY.len()) };
+        // SAFETY: `skb` is the message and `info` what the core knows of it, valid during the call;
+        // `attrs` has an entry for each attribute type up to `maxattr`, that is, as many as the
+        // policy has. The family is the one of a `Family<T>` by the safety requirements.
+        let request = unsafe { Request::from_raw(skb, info, C::POLICY.len()) };
 
-        from_result(|| C::doit(family.data(), request).map(|()| 0))
+        from_result(|| match C::doit(family.data(), request) {
+            Ok(()) => Ok(0),
+            // SAFETY: `info` is valid, and its `extack` this command's own. The attribute can only
+            // be one of this request.
+            Err(refusal) => Err(unsafe { refusal.report((*info).extack) }),
+        })
     }
 }

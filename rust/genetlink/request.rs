@@ -3,13 +3,15 @@
 //! A request and the one reply that it may get.
 
 use super::{
+    family::Operations,
     message::Message,
+    socket::Socket,
     Attribute,
     Room, //
 };
 use kernel::{
     bindings,
-    error::to_result,
+    error::from_err_ptr,
     prelude::*, //
 };
 
@@ -22,34 +24,47 @@ use core::{
     ptr::NonNull, //
 };
 
-/// A request that is being answered.
+/// A request to the family of `T` that is being answered.
 ///
 /// # Invariants
 ///
 /// `info` points to a `genl_info` that is valid and not changed during `'a`, whose `attrs` have
-/// `attributes` entries, each null or an attribute of the message.
-pub(crate) struct Request<'a> {
+/// `attributes` entries, each null or an attribute of the message, and whose family is the one of a
+/// [`Family<T>`](super::Family). `socket` sent the request.
+pub(crate) struct Request<'a, T> {
     info: NonNull<bindings::genl_info>,
+    socket: &'a Socket,
     attributes: usize,
-    _info: PhantomData<&'a bindings::genl_info>,
+    _info: PhantomData<(&'a bindings::genl_info, fn(&T))>,
 }
 
-impl<'a> Request<'a> {
+impl<'a, T: Operations> Request<'a, T> {
     /// Wraps what the generic netlink core passes to a command.
     ///
     /// # Safety
     ///
-    /// `info` and the message must be valid and stay as they are during `'a`; `attrs` must be null
-    /// or have `attributes` entries.
+    /// `skb` must be a message that a socket of user space sent, and `info` what the core knows of
+    /// it. Both must be valid and stay as they are during `'a`; `attrs` must be null or have
+    /// `attributes` entries. The family must be the one of a [`Family<T>`](super::Family).
     #[inline]
-    pub(super) unsafe fn from_raw(info: *mut bindings::genl_info, attributes: usize) -> Self {
+    pub(super) unsafe fn from_raw(
+        skb: *mut bindings::sk_buff,
+        info: *mut bindings::genl_info,
+        attributes: usize,
+    ) -> Self {
         // SAFETY: By the safety requirements of this function, `info` is valid.
         let none = unsafe { (*info).attrs.is_null() };
+        // SAFETY: By the safety requirements of this function, `skb` is valid. Netlink keeps its
+        // parameters in the buffer's `cb` (`NETLINK_CB()`), which is aligned for that.
+        let parameters = unsafe { (&raw const (*skb).cb).cast::<bindings::netlink_skb_parms>() };
 
         // INVARIANT: By the safety requirements of this function.
         Self {
             // SAFETY: By the safety requirements of this function, `info` is valid.
             info: unsafe { NonNull::new_unchecked(info) },
+            // SAFETY: `netlink_unicast()` has noted the socket that sent the message, which is in
+            // the middle of doing so, and stays open until it has done so.
+            socket: unsafe { Socket::from_ptr((*parameters).sk) },
             attributes: if none { 0 } else { attributes },
             _info: PhantomData,
         }
@@ -71,11 +86,27 @@ impl<'a> Request<'a> {
         Some(unsafe { Attribute::from_raw(attribute) })
     }
 
-    /// Returns the port id of the socket that sent the request, whatever its header says.
+    /// Returns the socket that sent the request.
     #[inline]
-    pub(crate) fn portid(&self) -> u32 {
-        // SAFETY: By the type invariants, `info` is valid.
-        unsafe { (*self.info.as_ptr()).snd_portid }
+    pub(crate) fn socket(&self) -> &'a Socket {
+        self.socket
+    }
+
+    /// Returns what the family keeps for the socket that sent the request; [`ENOMEM`] if there is no
+    /// memory for it. Mirrors `genl_sk_priv_get()`.
+    pub(crate) fn socket_private(&self) -> Result<&'a T::SocketPrivate> {
+        // SAFETY: By the type invariants, the family is valid and registered, with private memory
+        // for sockets. The core changes it for nobody to see.
+        let private = from_err_ptr(unsafe {
+            bindings::genl_sk_priv_get(
+                (*self.info.as_ptr()).family.cast_mut(),
+                self.socket.as_ptr(),
+            )
+        })?;
+        // SAFETY: By the type invariants, the family initialized it as `T::SocketPrivate`. It stays
+        // until the socket is closed or the family goes, neither of which happens while a request
+        // of the socket to the family is being answered.
+        Ok(unsafe { &*private.cast() })
     }
 
     /// Starts the reply: a message of command `cmd` with the given room, which carries the request's
@@ -96,7 +127,7 @@ impl<'a> Request<'a> {
         }?;
         Ok(Reply {
             message,
-            request: self,
+            socket: self.socket,
         })
     }
 }
@@ -104,17 +135,14 @@ impl<'a> Request<'a> {
 /// The reply to a request. Dropping it sends nothing.
 pub(crate) struct Reply<'a> {
     message: Message,
-    request: Request<'a>,
+    socket: &'a Socket,
 }
 
 impl Reply<'_> {
     /// Sends the reply to the socket that sent the request. Mirrors `genlmsg_reply()`.
     #[inline]
     pub(crate) fn send(self) -> Result {
-        let skb = self.message.end().into_raw();
-        // SAFETY: `skb` is a finished message that we give away, and by the type invariants of
-        // `Request`, `info` is valid.
-        to_result(unsafe { bindings::genlmsg_reply(skb, self.request.info.as_ptr()) })
+        self.socket.send(self.message.end())
     }
 }
 

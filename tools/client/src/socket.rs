@@ -16,8 +16,9 @@ use nix::{
 
 use crate::answer::Datagram;
 
-/// More than any datagram that generic netlink sends.
-const RECEIVE_BYTES: usize = 64 * 1024;
+/// More than any datagram that generic netlink sends: an error repeats the request, which can be as
+/// long as the send buffer takes.
+const RECEIVE_BYTES: usize = 256 * 1024;
 
 /// How a socket is set up.
 #[derive(Clone, Copy, Debug, Default)]

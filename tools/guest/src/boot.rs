@@ -85,7 +85,7 @@ impl Guest {
             script: &file,
             programs: &programs,
             cpus: self.cpus,
-            memory: &self.memory,
+            memory: self.memory_size(),
             accelerator,
             append: &self.append,
             qemu: &self.qemu,

@@ -41,6 +41,10 @@ const RULES: &[(&str, &str)] = &[
         r"unreferenced object|[1-9][0-9]* new suspected memory leaks",
         "kmemleak: a memory leak",
     ),
+    (
+        r"kmemleak: (Cannot|Memory pool empty|Kernel memory leak detector disabled)",
+        "kmemleak turned itself off",
+    ),
     (r"ODEBUG:", "a kernel object was misused"),
     // Locking.
     (
@@ -52,7 +56,7 @@ const RULES: &[(&str, &str)] = &[
         "lockdep: a lock is taken in conflicting contexts",
     ),
     (
-        r"lock order detected|bad unlock balance|bad contention|held lock freed",
+        r"lock order detected|bad unlock balance|bad contention|held lock freed|Nested lock was not taken",
         "lockdep: a lock was misused",
     ),
     (
@@ -81,11 +85,18 @@ const RULES: &[(&str, &str)] = &[
         r"sleeping function called from invalid context",
         "a task slept in atomic context",
     ),
-    (r"scheduling while atomic", "a task slept in atomic context"),
+    (
+        r"scheduling (while atomic|in a non-blocking section|from the idle thread)",
+        "a task slept in atomic context",
+    ),
+    (
+        r"using \S+\(\) in preemptible",
+        "a CPU's own data were used where a task can move to another CPU",
+    ),
     // Tasks and CPUs that make no progress.
     (r"blocked (in I/O wait )?for more than", "a task hangs"),
     (
-        r"self-detected stall|detected (expedited )?stalls|kthread starved",
+        r"self-detected stall|detected (expedited )?stalls?\b|kthread starved",
         "RCU: a CPU makes no progress",
     ),
     (

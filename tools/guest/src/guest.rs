@@ -42,7 +42,7 @@ pub struct Guest {
     pub(crate) vng: Option<PathBuf>,
     pub(crate) implementation: Implementation,
     pub(crate) cpus: u32,
-    pub(crate) memory: String,
+    memory: Option<String>,
     pub(crate) icount: bool,
     pub(crate) kvm: bool,
     pub(crate) threads: bool,
@@ -58,8 +58,8 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Two CPUs, 1 GiB, the lean kernel with the module, a time limit of 300 seconds, and no
-    /// command yet.
+    /// Two CPUs, as much memory as the kernel needs, the lean kernel with the module, a time limit
+    /// of 300 seconds, and no command yet.
     pub fn builder() -> Self {
         Self {
             config: Config::default(),
@@ -68,7 +68,7 @@ impl Guest {
             vng: None,
             implementation: Implementation::default(),
             cpus: 2,
-            memory: "1G".into(),
+            memory: None,
             icount: false,
             kvm: true,
             threads: false,
@@ -120,10 +120,19 @@ impl Guest {
         self
     }
 
-    /// The size of the memory, as `512M` or `1G`.
+    /// The size of the memory, as `512M` or `1G`, instead of 1 GiB, or 2 GiB for the debug kernel.
     pub fn memory(mut self, memory: impl Into<String>) -> Self {
-        self.memory = memory.into();
+        self.memory = Some(memory.into());
         self
+    }
+
+    pub(crate) fn memory_size(&self) -> &str {
+        let usual = match self.config {
+            Config::Lean | Config::Pristine => "1G",
+            // A byte in eight is KASAN's, and each object is larger.
+            Config::Debug => "2G",
+        };
+        self.memory.as_deref().unwrap_or(usual)
     }
 
     /// Whether virtual time counts instructions: one nanosecond each, so that the guest's clock is

@@ -39,9 +39,9 @@ struct Run {
     /// Number of CPUs.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = value_parser!(u32).range(1..))]
     cpus: u32,
-    /// Size of the memory.
-    #[arg(long, value_name = "SIZE", default_value = "1G")]
-    memory: String,
+    /// Size of the memory [default: 1G, or 2G for the debug kernel]
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
     /// Let the guest's clock count instructions: one nanosecond each. Implies emulation.
     #[arg(long)]
     icount: bool,
@@ -96,7 +96,6 @@ impl Run {
             .implementation(self.implementation)
             .config(self.config)
             .cpus(self.cpus)
-            .memory(self.memory)
             .icount(self.icount)
             .kvm(!self.no_kvm)
             .threads(self.threads)
@@ -115,6 +114,9 @@ impl Run {
                 .split_once('=')
                 .with_context(|| format!("--env {variable:?} has no `=`"))?;
             guest = guest.env(name, value);
+        }
+        if let Some(memory) = self.memory {
+            guest = guest.memory(memory);
         }
         if let Some(log) = self.log {
             guest = guest.log(log);

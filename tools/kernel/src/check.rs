@@ -5,28 +5,41 @@ mod documentation;
 mod format;
 mod lints;
 mod patches;
+mod symbols;
+mod variants;
 
 use anyhow::{Result, bail};
 
-use crate::{Built, Config, Project, Request, image, progress};
+use crate::{Built, Config, Project, Request, image, progress, variant};
 
 /// Fails with what it found.
-type Check = fn(&Project, &Built) -> Result<()>;
+type Check = Box<dyn Fn(&Project, &Built) -> Result<()>>;
 
-/// Runs all checks against the lean kernel, which is built first if it is not there. Each says what
-/// it found; any finding fails.
+/// Runs all checks against the lean kernel, which is built first if it is not there, and compiles
+/// for its variants. Each check says what it found; any finding fails.
 pub fn check() -> Result<()> {
     let project = Project::find()?;
     let built = image::build(&Request {
         config: Config::Lean,
         ..Request::default()
     })?;
-    let checks: [(&str, Check); 4] = [
-        ("rustfmt of the module", format::check),
-        ("clippy of the module", lints::check),
-        ("documentation of the module", documentation::check),
-        ("checkpatch of the series", patches::check),
+    let mut checks: Vec<(String, Check)> = vec![
+        ("rustfmt of the module".into(), Box::new(format::check)),
+        ("clippy of the module".into(), Box::new(lints::check)),
+        (
+            "documentation of the module".into(),
+            Box::new(documentation::check),
+        ),
+        ("what the module calls".into(), Box::new(symbols::check)),
+        ("checkpatch of the series".into(), Box::new(patches::check)),
     ];
+    for variant in variant::all(&project)? {
+        checks.push((
+            format!("patches and module for the variant {}", variant.name),
+            Box::new(move |project, _| variants::check(project, &variant)),
+        ));
+    }
+    let count = checks.len();
     let mut failed = Vec::new();
     for (name, check) in checks {
         match check(&project, &built) {
@@ -42,7 +55,7 @@ pub fn check() -> Result<()> {
         _ => bail!(
             "{} of {} checks failed: {}",
             failed.len(),
-            checks.len(),
+            count,
             failed.join(", ")
         ),
     }

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::{Cache, Config, Project, image::Plan, progress, source::Source};
+use crate::{Cache, Config, Project, image::Plan, progress, source::Source, variant};
 
 /// Removes all kernels but those that this work tree uses as it is now, and all built modules but
 /// its own.
@@ -21,11 +21,19 @@ pub fn clean() -> Result<()> {
     let project = Project::find()?;
     let _lock = cache.lock("kernel")?;
     let mut kept = BTreeSet::new();
+    let mut all = Vec::new();
     for config in Config::value_variants() {
-        let built = Plan::of_what_is_there(&cache, &project, *config)?.built(&cache, &project);
+        all.push(Plan::of_what_is_there(&cache, &project, *config)?.built(&cache, &project));
+    }
+    for variant in variant::all(&project)? {
+        all.push(variant.built(&cache, &project)?);
+    }
+    for built in all {
         kept.insert(built.source);
         kept.insert(built.build);
-        kept.extend(built.module.parent().map(Path::to_owned));
+        for module in [built.module, built.test_module] {
+            kept.extend(module.parent().map(Path::to_owned));
+        }
     }
     let trees = entries(&cache.sources())?;
     let builds = trees

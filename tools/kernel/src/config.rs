@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The kernel's configurations, and whether a kernel got what was asked for.
 
-use std::{collections::BTreeMap, fmt, fs};
+use std::{collections::BTreeMap, fmt, fs, path::Path};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -17,7 +17,9 @@ pub enum Config {
     /// What a guest needs to run the module, its tests and its benchmarks.
     #[default]
     Lean,
-    /// The same options without the project's patches: what the patched kernel has to behave like.
+    /// The lean kernel with all that finds mistakes: slow, and with a log that tells.
+    Debug,
+    /// The options of the lean kernel without the project's patches: what the patched kernel has to behave like.
     Pristine,
 }
 
@@ -26,6 +28,7 @@ impl Config {
     fn fragments(self) -> &'static [&'static str] {
         match self {
             Self::Lean | Self::Pristine => &["lean.config"],
+            Self::Debug => &["lean.config", "debug.config"],
         }
     }
 
@@ -44,18 +47,10 @@ impl Config {
 
     /// Reads what it asks for.
     pub(crate) fn options(self, project: &Project) -> Result<Options> {
-        let mut options = Options::default();
-        for name in self.fragments() {
-            let path = project.fragment(name);
-            let text = fs::read_to_string(&path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            options.0.extend(
-                Options::parse(&text)
-                    .with_context(|| path.display().to_string())?
-                    .0,
-            );
-        }
-        Ok(options)
+        let fragments = self.fragments().iter().map(|name| project.fragment(name));
+        fragments
+            .map(|path| Options::read(&path))
+            .try_fold(Options::default(), |all, next| Ok(all.overlaid_with(next?)))
     }
 }
 
@@ -94,6 +89,18 @@ impl Options {
             }
         }
         Ok(Self(options))
+    }
+
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text).with_context(|| path.display().to_string())
+    }
+
+    /// With the values of `others` where both name an option.
+    pub(crate) fn overlaid_with(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
     }
 
     /// Leaves out what needs rustc and clang of one LLVM version.
@@ -167,6 +174,16 @@ mod tests {
             ]
         );
         assert!(wanted.missing_from(&wanted).is_empty());
+    }
+
+    #[test]
+    fn a_later_fragment_wins() {
+        let first = Options::parse(FRAGMENT).unwrap();
+        let second = Options::parse("# CONFIG_SMP is not set\nCONFIG_SWAP=y\n").unwrap();
+        assert_eq!(
+            first.overlaid_with(second).to_string(),
+            "CONFIG_NR_CPUS=64\n# CONFIG_SMP is not set\nCONFIG_SWAP=y\n"
+        );
     }
 
     #[test]

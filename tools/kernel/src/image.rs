@@ -75,13 +75,13 @@ pub fn build(request: &Request) -> Result<Built> {
 }
 
 /// Makes the configuration, and makes sure that it is the one which was asked for.
-fn configure(cache: &Cache, plan: &Plan, kbuild: &Kbuild, built: &Built) -> Result<()> {
+pub(crate) fn configure(cache: &Cache, plan: &Plan, kbuild: &Kbuild, built: &Built) -> Result<()> {
     let stamp = built.build.join("configured");
     if stamp.is_file() {
         return Ok(());
     }
     fs::create_dir_all(&built.build)?;
-    let log = cache.log(&format!("{}-configure", plan.config));
+    let log = cache.log(&format!("{}-configure", plan.name));
     let output = format!("O={}", built.build.display());
     let rust = kbuild.make(&built.source, &[output.clone(), "rustavailable".into()]);
     run::logged(
@@ -100,7 +100,7 @@ fn configure(cache: &Cache, plan: &Plan, kbuild: &Kbuild, built: &Built) -> Resu
     if !missing.is_empty() {
         bail!(
             "the kernel did not take all options of `{}`:\n{}",
-            plan.config,
+            plan.name,
             missing.join("\n")
         );
     }
@@ -110,8 +110,8 @@ fn configure(cache: &Cache, plan: &Plan, kbuild: &Kbuild, built: &Built) -> Resu
 
 /// Compiles the image, and what building modules against it takes.
 fn compile(cache: &Cache, plan: &Plan, kbuild: &Kbuild, built: &Built) -> Result<()> {
-    let log = cache.log(&format!("{}-build", plan.config));
-    let mut objects = objects::Count::begin(cache, plan.config, &built.build);
+    let log = cache.log(&format!("{}-build", plan.name));
+    let mut objects = objects::Count::begin(cache, &plan.name, &built.build);
     let arguments = [
         format!("O={}", built.build.display()),
         "bzImage".into(),
@@ -121,5 +121,5 @@ fn compile(cache: &Cache, plan: &Plan, kbuild: &Kbuild, built: &Built) -> Result
     let make = kbuild.make(&built.source, &arguments);
     let made = run::logged(&title, &make, &log, |new| objects.follow(new));
     hint(made, "The same command continues where it stopped.")?;
-    objects.remember(cache, plan.config)
+    objects.remember(cache, &plan.name)
 }

@@ -19,6 +19,8 @@ pub struct Built {
     /// The module of this work tree (`rust_taskstats.ko`). The file exists once `kernel module` has
     /// built it.
     pub module: PathBuf,
+    /// The same as it is tested. The file exists once `kernel module --test-build` has built it.
+    pub test_module: PathBuf,
     /// The directory of the kernel's own, unmodified accounting tools: `getdelays`, `procacct`,
     /// `delaytop`.
     pub accounting: PathBuf,

@@ -33,6 +33,7 @@ mod setup;
 mod source;
 mod space;
 mod toolchain;
+mod variant;
 
 pub use cache::Cache;
 pub use clean::clean;

@@ -5,7 +5,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
-use kernel::{Built, Config, Request, module::Kernel};
+use kernel::{
+    Built, Config, Request,
+    module::{Kernel, Purpose},
+};
 
 /// Builds the kernel that the module is made for, and the module.
 #[derive(Debug, Parser)]
@@ -41,6 +44,9 @@ enum Command {
         /// For a kernel of your own instead: its build directory.
         #[arg(long, value_name = "DIRECTORY", conflicts_with = "config")]
         kdir: Option<PathBuf>,
+        /// As it is tested: it compares each record with C's and brings KUnit tests.
+        #[arg(long)]
+        test_build: bool,
     },
     /// Prints where a part of a built kernel is.
     Path {
@@ -69,6 +75,8 @@ enum Part {
     Source,
     /// The module of this work tree.
     Module,
+    /// The module of this work tree as it is tested, `--test-build`.
+    TestModule,
     /// The directory of getdelays, procacct and delaytop.
     Accounting,
     /// The program of virtme-ng.
@@ -82,6 +90,7 @@ impl Part {
             Self::Build => built.build,
             Self::Source => built.source,
             Self::Module => built.module,
+            Self::TestModule => built.test_module,
             Self::Accounting => built.accounting,
             Self::Vng => built.vng,
         }
@@ -114,9 +123,17 @@ fn run(command: Command) -> Result<()> {
             println!("{}", built.image.display());
             Ok(())
         }
-        Command::Module { config, kdir } => {
+        Command::Module {
+            config,
+            kdir,
+            test_build,
+        } => {
             let kernel = kdir.map_or(Kernel::Ours(config), Kernel::Theirs);
-            println!("{}", kernel::module::build(&kernel)?.display());
+            let purpose = match test_build {
+                true => Purpose::Test,
+                false => Purpose::Use,
+            };
+            println!("{}", kernel::module::build(&kernel, purpose)?.display());
             Ok(())
         }
         Command::Path { config, part } => {

@@ -19,6 +19,9 @@ use tree::Tree;
 /// The module's name.
 pub(crate) const NAME: &str = "rust_taskstats";
 
+/// The object that all of its Rust is compiled to.
+const OBJECT: &str = "rust/taskstats_main.o";
+
 /// What the module is built for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kernel {
@@ -28,34 +31,78 @@ pub enum Kernel {
     Theirs(PathBuf),
 }
 
+/// What the module is built to be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Used.
+    #[default]
+    Use,
+    /// Tested: it compares each record that it fills with C's, and brings KUnit tests. The
+    /// module that it gets C's from is in the same directory.
+    Test,
+}
+
+impl Purpose {
+    const TEST_DIRECTORY: &str = "test";
+
+    /// What Kbuild is told.
+    pub(crate) fn arguments(self) -> Vec<String> {
+        match self {
+            Self::Use => vec![],
+            Self::Test => vec!["TASKSTATS_TEST_BUILD=1".into()],
+        }
+    }
+}
+
 /// Builds the module and returns where it is.
-pub fn build(kernel: &Kernel) -> Result<PathBuf> {
+pub fn build(kernel: &Kernel, purpose: Purpose) -> Result<PathBuf> {
     let project = Project::find()?;
-    match kernel {
+    let job = match kernel {
         Kernel::Ours(config) => {
             let built = image::build(&Request {
                 config: *config,
                 ..Request::default()
             })?;
-            Ok(Job::for_ours(&project, &built)?
-                .build("building the module", &[])?
-                .join(file_name()))
+            Job::for_ours(&project, &built)?
         }
-        Kernel::Theirs(directory) => Ok(Job::for_theirs(&project, directory)?
-            .build("building the module", &[])?
-            .join(file_name())),
-    }
+        Kernel::Theirs(directory) => Job::for_theirs(&project, directory)?,
+    };
+    let (job, title) = match purpose {
+        Purpose::Use => (job, "building the module"),
+        Purpose::Test => (
+            job.aside(Purpose::TEST_DIRECTORY),
+            "building the module to be tested",
+        ),
+    };
+    Ok(job.build(title, &purpose.arguments())?.join(file_name()))
+}
+
+/// Builds external modules other than the work tree's own for one of the project's kernels: those of
+/// `source`, a directory with a `Kbuild`. Returns the directory with what was built.
+pub fn build_others(source: &Path, config: Config) -> Result<PathBuf> {
+    let built = image::build(&Request {
+        config,
+        ..Request::default()
+    })?;
+    let name = source.file_name().unwrap_or_default().to_string_lossy();
+    Job::new(source, &Tree::read(&built.build)?)?
+        .build(&format!("building the modules in {name}"), &[])
 }
 
 /// Where the module of a work tree is, built for a kernel's build directory.
-pub(crate) fn file(cache: &Cache, project: &Project, build: &Path) -> PathBuf {
-    output(cache, project, build).join(file_name())
+pub(crate) fn file(cache: &Cache, project: &Project, build: &Path, purpose: Purpose) -> PathBuf {
+    let output = output(cache, project.top(), build);
+    match purpose {
+        Purpose::Use => output,
+        Purpose::Test => aside(output, Purpose::TEST_DIRECTORY),
+    }
+    .join(file_name())
 }
 
-/// A module to build: of which work tree, for which kernel, with what.
+/// A module to build: from which directory, for which kernel, with what.
 pub(crate) struct Job {
     cache: Cache,
-    project: Project,
+    source: PathBuf,
     kdir: PathBuf,
     output: PathBuf,
     pub(crate) kbuild: Kbuild,
@@ -63,25 +110,31 @@ pub(crate) struct Job {
 
 impl Job {
     pub(crate) fn for_ours(project: &Project, built: &Built) -> Result<Self> {
-        Self::new(project, &built.build)
+        Self::new(project.top(), &Tree::read(&built.build)?)
+    }
+
+    /// For a kernel that modules can be compiled for, but which is not there.
+    pub(crate) fn for_prepared(project: &Project, built: &Built) -> Result<Self> {
+        Self::new(project.top(), &Tree::read_prepared(&built.build)?)
     }
 
     fn for_theirs(project: &Project, directory: &Path) -> Result<Self> {
         let kdir = directory
             .canonicalize()
             .with_context(|| format!("no kernel tree {}", directory.display()))?;
-        Self::new(project, &kdir)
+        Self::new(project.top(), &Tree::read(&kdir)?)
     }
 
-    fn new(project: &Project, kdir: &Path) -> Result<Self> {
+    fn new(source: &Path, kernel: &Tree) -> Result<Self> {
         let cache = Cache::open()?;
         let rustc = Rustc::find()?;
-        let llvm = Tree::read(kdir)?.compiler(&rustc)?;
+        let llvm = kernel.compiler(&rustc)?;
         let kbuild = Kbuild::for_module(&rustc, llvm.as_ref())?;
-        let output = output(&cache, project, kdir);
+        let kdir = kernel.directory();
+        let output = output(&cache, source, kdir);
         Ok(Self {
             cache,
-            project: project.clone(),
+            source: source.to_owned(),
             kdir: kdir.to_owned(),
             output,
             kbuild,
@@ -90,20 +143,28 @@ impl Job {
 
     /// The same job in another directory, so that the module itself is not built again.
     pub(crate) fn aside(self, name: &str) -> Self {
-        let mut output = self.output.into_os_string();
-        output.push(format!("-{name}"));
         Self {
-            output: output.into(),
+            output: aside(self.output.clone(), name),
             ..self
         }
     }
 
     /// Builds, and returns the directory with what was built.
     pub(crate) fn build(&self, title: &str, more: &[String]) -> Result<PathBuf> {
-        if !self.project.top().join("Kbuild").is_file() {
+        self.make(title, more, "modules")?;
+        Ok(self.output.clone())
+    }
+
+    /// Compiles all of the work tree's module and links nothing.
+    pub(crate) fn compile(&self, title: &str, more: &[String]) -> Result<()> {
+        self.make(title, more, OBJECT)
+    }
+
+    fn make(&self, title: &str, more: &[String], goal: &str) -> Result<()> {
+        if !self.source.join("Kbuild").is_file() {
             bail!(
                 "{} has no Kbuild, so there is no module to build",
-                self.project.top().display()
+                self.source.display()
             );
         }
         fs::create_dir_all(&self.output)?;
@@ -115,28 +176,33 @@ impl Job {
             .into_owned();
         let _lock = self.cache.lock(&format!("module/{name}"))?;
         let mut arguments = vec![
-            format!("M={}", self.project.top().display()),
+            format!("M={}", self.source.display()),
             format!("MO={}", self.output.display()),
         ];
         arguments.extend_from_slice(more);
-        arguments.push("modules".into());
+        arguments.push(goal.into());
         let make = self.kbuild.make(&self.kdir, &arguments);
         run::logged(
             title,
             &make,
             &self.cache.log(&format!("module-{name}")),
             |_| None,
-        )?;
-        Ok(self.output.clone())
+        )
     }
 }
 
-/// One directory for each work tree and kernel.
-fn output(cache: &Cache, project: &Project, kdir: &Path) -> PathBuf {
+/// One directory for each source, mostly a work tree, and kernel.
+fn output(cache: &Cache, source: &Path, kdir: &Path) -> PathBuf {
     let mut inputs = Inputs::default();
-    inputs.add("work tree", project.top().display());
+    inputs.add("work tree", source.display());
     inputs.add("kernel", kdir.display());
     cache.modules().join(inputs.key())
+}
+
+fn aside(output: PathBuf, name: &str) -> PathBuf {
+    let mut output = output.into_os_string();
+    output.push(format!("-{name}"));
+    output.into()
 }
 
 fn file_name() -> String {

@@ -2,6 +2,7 @@
 //! The project's patches to the kernel: which, in which order, and applying them.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
@@ -44,6 +45,15 @@ impl Series {
     /// The files, in order.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.patches.iter().map(|patch| patch.path.as_path())
+    }
+
+    /// The object files of what the series changes in C, but for what Rust's own build has in it.
+    pub(crate) fn objects(&self) -> BTreeSet<String> {
+        let files = self.patches.iter().flat_map(|patch| changed(&patch.diff));
+        files
+            .filter(|file| !file.starts_with("rust/"))
+            .filter_map(|file| Some(format!("{}.o", file.strip_suffix(".c")?)))
+            .collect()
     }
 
     pub(crate) fn describe(&self, inputs: &mut Inputs) {
@@ -104,6 +114,13 @@ fn names(series: &str) -> impl Iterator<Item = &str> {
         .lines()
         .filter_map(|line| line.split('#').next())
         .filter_map(|line| line.split_whitespace().next())
+}
+
+/// The files that a patch changes or makes.
+fn changed(diff: &str) -> impl Iterator<Item = &str> {
+    diff.lines()
+        .filter_map(|line| line.strip_prefix("+++ b/"))
+        .map(str::trim_end)
 }
 
 /// What of a patch changes the kernel: a new commit message alone builds nothing again.
@@ -190,6 +207,30 @@ mod tests {
         let with = |text: &str| key(directory(&[("series", "p\n"), ("p", text)]).path());
         assert_eq!(with(&one), with(&two));
         assert_ne!(with(&one), with(&changed));
+    }
+
+    #[test]
+    fn objects_are_those_of_the_changed_c_files() {
+        let of = |file: &str| {
+            DIFF.replace("a/file", &format!("a/{file}"))
+                .replace("b/file", &format!("b/{file}"))
+        };
+        let diff = [
+            "kernel/taskstats.c",
+            "include/linux/taskstats_kern.h",
+            "rust/helpers/taskstats.c",
+            "net/netlink/genetlink.c",
+        ]
+        .map(of)
+        .concat();
+        let temp = directory(&[
+            ("series", "p\nq\n"),
+            ("p", &diff),
+            ("q", &of("kernel/taskstats.c")),
+        ]);
+        let objects = Series::read(temp.path()).unwrap().objects();
+        let expected = ["kernel/taskstats.o", "net/netlink/genetlink.o"];
+        assert_eq!(objects.iter().collect::<Vec<_>>(), expected);
     }
 
     #[test]

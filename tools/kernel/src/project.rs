@@ -47,6 +47,11 @@ impl Project {
         self.top.join("patches/linux-7.3")
     }
 
+    /// The folder with a fragment for each variant of the lean kernel.
+    pub(crate) fn variants(&self) -> PathBuf {
+        self.top.join("tools/kernel/variants")
+    }
+
     pub(crate) fn fragment(&self, name: &str) -> PathBuf {
         self.top.join("tools/kernel").join(name)
     }

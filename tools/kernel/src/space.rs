@@ -13,6 +13,9 @@ pub(crate) const MEGABYTE: u64 = 1 << 20;
 /// What a build directory takes.
 pub(crate) const BUILD: u64 = 1_000 * MEGABYTE;
 
+/// What a build directory takes in which only modules are compiled.
+pub(crate) const PREPARED: u64 = 300 * MEGABYTE;
+
 /// What an unpacked source takes, and building in it.
 pub(crate) const UNPACK_AND_BUILD: u64 = 2_000 * MEGABYTE + BUILD;
 

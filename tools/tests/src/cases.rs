@@ -8,8 +8,11 @@ mod client_modes;
 mod exit_records;
 mod exit_storm;
 pub mod family;
+pub mod faults;
 mod handover;
+mod hotplug;
 mod layout;
+pub mod leaks;
 mod listeners;
 mod masks;
 mod module;
@@ -19,7 +22,9 @@ mod records;
 mod refusals;
 mod selfcheck;
 mod shapes;
+mod sockets;
 mod stock_clients;
+mod words;
 
 use std::sync::Arc;
 
@@ -31,7 +36,7 @@ use crate::{
     requests::Labelled,
 };
 
-/// All tests.
+/// All tests, but for the one that looks for leaks after them.
 pub fn all(context: &Arc<Context>) -> Vec<Trial> {
     [
         selfcheck::trials(context),
@@ -41,6 +46,7 @@ pub fn all(context: &Arc<Context>) -> Vec<Trial> {
         stock_clients::trials(context),
         records::trials(context),
         refusals::trials(context),
+        words::trials(context),
         namespaces::trials(context),
         processes::trials(context),
         shapes::trials(context),
@@ -51,6 +57,8 @@ pub fn all(context: &Arc<Context>) -> Vec<Trial> {
         handover::trials(context),
         exit_records::trials(context),
         listeners::trials(context),
+        sockets::trials(context),
+        hotplug::trials(context),
         exit_storm::trials(context),
     ]
     .into_iter()

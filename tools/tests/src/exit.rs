@@ -88,6 +88,12 @@ pub enum Ending {
     TwoThreads,
     /// 64 threads, the leader goes last.
     ManyThreads,
+    /// Exits while its other threads live, asleep and on the CPU.
+    GroupExit,
+    /// As before, but it is another thread than the leader that calls exit.
+    GroupExitByThread,
+    /// Is killed while all its threads live.
+    GroupKilled,
     /// The leader goes first.
     Leaderless,
     /// A thread that is not the leader calls exec.
@@ -348,6 +354,9 @@ fn end(ending: Ending, announcer: Announcer) -> anyhow::Result<()> {
                 .map_err(|_| anyhow::anyhow!("panicked"))??;
             execute(Path::new("/proc/self/exe"))
         }
+        Ending::GroupExit | Ending::GroupExitByThread | Ending::GroupKilled => {
+            all_at_once(ending, &announcer)
+        }
         Ending::InStages => in_stages(announcer),
     }
 }
@@ -404,6 +413,48 @@ fn threads(number: usize, announcer: Announcer) -> anyhow::Result<()> {
         thread.join().map_err(|_| anyhow::anyhow!("panicked"))??;
     }
     exit(0)
+}
+
+/// How many threads a process has, the leader among them, that goes with all of them living.
+pub const AT_ONCE: usize = 4;
+
+/// The thread that calls exit, where it is not the leader.
+const CALLER: usize = 1;
+/// The thread that does not sleep.
+const BUSY: usize = 2;
+
+fn all_at_once(ending: Ending, announcer: &Announcer) -> anyhow::Result<()> {
+    let all = Arc::new(Barrier::new(AT_ONCE));
+    for index in 1..AT_ONCE {
+        let (all, announcer) = (Arc::clone(&all), announcer.clone());
+        thread::spawn(move || {
+            let announced = announcer.announce(&format!("thread-{index}"));
+            let computed = compute(Duration::from_millis(1));
+            all.wait();
+            if announced.and(computed).is_err() {
+                exit(98);
+            }
+            if index == CALLER && ending == Ending::GroupExitByThread {
+                exit(STATUS as i32);
+            }
+            loop {
+                if index == BUSY {
+                    std::hint::spin_loop();
+                } else {
+                    thread::park();
+                }
+            }
+        });
+    }
+    all.wait();
+    match ending {
+        Ending::GroupExit => exit(STATUS as i32),
+        Ending::GroupKilled => raise(Signal::SIGKILL)?,
+        _ => {}
+    }
+    loop {
+        thread::park();
+    }
 }
 
 fn leaderless(announcer: Announcer) -> anyhow::Result<()> {

@@ -13,7 +13,10 @@
 //!   [`exit_moving`].
 //! - Who asks: [`caller`]; what is asked: [`requests`]; what came back and when: [`exchange`].
 //! - What is equal: [`compare`].
-//! - What is tested: [`cases`].
+//! - What is tested: [`cases`]; how long that may take: [`pace`].
+//! - What the kernel has to say of itself: [`kernel_log`], [`kmemleak`], [`slab`].
+//! - What is tested: [`cases`]; random messages: [`fuzz`]; all at once:
+//!   [`soak`].
 
 pub mod caller;
 pub mod cases;
@@ -24,15 +27,22 @@ pub mod differential;
 pub mod exchange;
 pub mod exit;
 pub mod exit_moving;
+pub mod faults;
+pub mod fuzz;
+pub mod hotplug;
 pub mod implementation;
 pub mod intended;
 pub mod kernel_log;
+pub mod kmemleak;
 pub mod listener;
 pub mod moving;
+pub mod oracle;
+pub mod pace;
 pub mod peer;
 pub mod requests;
 pub mod slab;
 pub mod snapshot;
+pub mod soak;
 pub mod stock;
 pub mod storm;
 pub mod workload;

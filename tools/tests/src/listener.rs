@@ -235,6 +235,14 @@ pub fn in_process(field: &Field) -> bool {
     delay || OF_PROCESS.contains(&field.name)
 }
 
+/// Fails unless the sequence numbers follow each other once put in order. Who takes a number may be
+/// made to wait for its CPU before it sends, in C as in Rust.
+pub fn in_sequence_once_sorted(messages: &[ExitMessage]) -> anyhow::Result<()> {
+    let mut sorted = messages.to_vec();
+    sorted.sort_by_key(|message| message.sequence);
+    in_sequence(&sorted)
+}
+
 /// Fails unless each message's sequence number is one more than that of the message before.
 pub fn in_sequence(messages: &[ExitMessage]) -> anyhow::Result<()> {
     for pair in messages.windows(2) {

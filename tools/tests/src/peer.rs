@@ -17,8 +17,12 @@ use nix::{
     unistd::Pid,
 };
 
+use crate::pace;
+
 /// How long anything in a test may take before it counts as hung. An emulated guest is slow.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub fn limit() -> Duration {
+    pace::limit(Duration::from_secs(60))
+}
 
 /// A child with its process group, killed and reaped when dropped.
 #[derive(Debug)]
@@ -69,9 +73,11 @@ impl Peer {
 
     /// The child's next line.
     pub fn line(&mut self) -> anyhow::Result<String> {
-        match self.lines.recv_timeout(LIMIT) {
+        match self.lines.recv_timeout(limit()) {
             Ok(line) => Ok(line),
-            Err(RecvTimeoutError::Timeout) => bail!("the child has been silent for {LIMIT:?}"),
+            Err(RecvTimeoutError::Timeout) => {
+                bail!("the child has been silent for {:?}", limit())
+            }
             Err(RecvTimeoutError::Disconnected) => bail!("the child is gone"),
         }
     }
@@ -93,8 +99,8 @@ pub fn wait_until(
 ) -> anyhow::Result<()> {
     let started = Instant::now();
     while !done()? {
-        if started.elapsed() > LIMIT {
-            bail!("waited {LIMIT:?} for {what}");
+        if started.elapsed() > limit() {
+            bail!("waited {:?} for {what}", limit());
         }
         thread::sleep(Duration::from_millis(2));
     }

@@ -2,31 +2,82 @@
 
 //! How many objects the kernel's slab caches hold: what a leak makes grow.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{Read, Seek},
+    os::unix::fs::FileExt,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, ensure};
+
+use crate::pace;
+
+/// How long RCU may hold something back.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Objects in use, by the cache's name.
 pub type Counts = BTreeMap<String, i64>;
 
-/// Counts all caches, after asking each to give back what it only keeps at hand.
-pub fn counts() -> anyhow::Result<Counts> {
-    shrink()?;
-    let table = fs::read_to_string("/proc/slabinfo").context("reading /proc/slabinfo")?;
-    let counts = parse(&table)?;
-    ensure!(
-        counts.contains_key("task_struct"),
-        "no task_struct in /proc/slabinfo"
-    );
-    Ok(counts)
+/// The caches.
+///
+/// Their files stay open: to open them takes an object each, which stays in use for some seconds after
+/// the file was closed, as RCU holds it back.
+#[derive(Debug)]
+pub struct Caches {
+    table: File,
+    shrink: Vec<File>,
 }
 
-fn shrink() -> anyhow::Result<()> {
-    for cache in fs::read_dir("/sys/kernel/slab").context("reading /sys/kernel/slab")? {
-        let path = cache?.path().join("shrink");
-        fs::write(&path, "1").with_context(|| format!("writing {}", path.display()))?;
+impl Caches {
+    /// Opens the files of all caches that there are.
+    pub fn open() -> anyhow::Result<Self> {
+        let table = File::open("/proc/slabinfo").context("opening /proc/slabinfo")?;
+        let mut shrink = Vec::new();
+        for cache in fs::read_dir("/sys/kernel/slab").context("reading /sys/kernel/slab")? {
+            let path = cache?.path().join("shrink");
+            let file = File::options().write(true).open(&path);
+            shrink.push(file.with_context(|| format!("opening {}", path.display()))?);
+        }
+        Ok(Self { table, shrink })
     }
-    Ok(())
+
+    /// Counts, after asking each cache to give back what it only keeps at hand.
+    pub fn counts(&mut self) -> anyhow::Result<Counts> {
+        for cache in &self.shrink {
+            cache.write_all_at(b"1", 0).context("shrinking a cache")?;
+        }
+        let mut text = String::new();
+        self.table.rewind()?;
+        self.table
+            .read_to_string(&mut text)
+            .context("reading /proc/slabinfo")?;
+        let counts = parse(&text)?;
+        ensure!(
+            counts.contains_key("task_struct"),
+            "no task_struct in /proc/slabinfo"
+        );
+        Ok(counts)
+    }
+
+    /// Fails unless each cache is back at no more than `allowed` objects more than before, at once or
+    /// soon: what RCU still holds back goes within seconds.
+    pub fn are_back(&mut self, before: &Counts, allowed: i64) -> anyhow::Result<()> {
+        let started = Instant::now();
+        loop {
+            let grown = growth(before, &self.counts()?, allowed);
+            if grown.is_empty() {
+                return Ok(());
+            }
+            ensure!(
+                started.elapsed() < pace::limit(PATIENCE),
+                "caches have grown: {grown:?}"
+            );
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
 }
 
 fn parse(table: &str) -> anyhow::Result<Counts> {
@@ -43,7 +94,7 @@ fn parse(table: &str) -> anyhow::Result<Counts> {
 }
 
 /// The caches that grew by more than `allowed` objects, and by how many.
-pub fn growth(before: &Counts, after: &Counts, allowed: i64) -> Vec<(String, i64)> {
+fn growth(before: &Counts, after: &Counts, allowed: i64) -> Vec<(String, i64)> {
     after
         .iter()
         .map(|(name, count)| (name.clone(), count - before.get(name).unwrap_or(&0)))

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 use process_control::{ChildExt, Control};
 
-use crate::peer::LIMIT;
+use crate::peer::limit;
 
 /// The folder with `getdelays`, `procacct` and `delaytop`.
 #[derive(Clone, Debug)]
@@ -49,11 +49,11 @@ impl StockClients {
             .spawn()
             .with_context(|| format!("starting {}", path.display()))?
             .controlled_with_output()
-            .time_limit(LIMIT)
+            .time_limit(limit())
             .terminate_for_timeout()
             .wait()?;
         let Some(output) = output else {
-            bail!("{client} {arguments:?} did not end within {LIMIT:?}");
+            bail!("{client} {arguments:?} did not end within {:?}", limit());
         };
         Ok(Printed {
             status: output.status.code(),

@@ -47,7 +47,7 @@ impl Ended {
 pub fn act(cpu: usize, tasks: usize) -> anyhow::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     pin(cpu)?;
-    let mut stack = vec![0u128; 4096];
+    let mut stack = stack();
     let mut lines = String::new();
     for index in 0..tasks {
         let pid = spawn(&mut stack, index)?;
@@ -62,8 +62,15 @@ pub fn act(cpu: usize, tasks: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A stack for [`spawn`].
+pub(crate) fn stack() -> Vec<u128> {
+    vec![0; 4096]
+}
+
+/// Starts a child that exits, with a status below 100 that tells its index.
+///
 /// As vfork: the child borrows this process's memory until it has ended.
-fn spawn(stack: &mut [u128], index: usize) -> anyhow::Result<i32> {
+pub(crate) fn spawn(stack: &mut [u128], index: usize) -> anyhow::Result<i32> {
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     let top = stack.as_mut_ptr_range().end.cast::<c_void>();
     // SAFETY: The stack is the child's alone as long as it runs, for this thread sleeps until then.

@@ -5,16 +5,24 @@ use anyhow::Result;
 
 use crate::{
     Built, Cache, Project,
-    module::Job,
+    module::{Job, Purpose},
     toolchain::{companion::CLIPPY, rustc::Rustc},
 };
 
 pub(super) fn check(project: &Project, built: &Built) -> Result<()> {
     // Kbuild calls it by its name.
     CLIPPY.get(&Cache::open()?, &Rustc::find()?)?;
-    let arguments = ["CLIPPY=1", "KRUSTFLAGS=-Dwarnings", "KCFLAGS=-Werror"].map(String::from);
-    Job::for_ours(project, built)?
-        .aside("clippy")
-        .build("running clippy", &arguments)
-        .map(drop)
+    for (purpose, directory) in [(Purpose::Use, "clippy"), (Purpose::Test, "clippy-test")] {
+        let mut all = purpose.arguments();
+        all.extend(arguments());
+        Job::for_ours(project, built)?
+            .aside(directory)
+            .build("running clippy", &all)?;
+    }
+    Ok(())
+}
+
+/// What make is told.
+pub(super) fn arguments() -> [String; 3] {
+    ["CLIPPY=1", "KRUSTFLAGS=-Dwarnings", "KCFLAGS=-Werror"].map(String::from)
 }

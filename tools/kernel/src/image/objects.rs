@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use anyhow::Result;
 use walkdir::WalkDir;
 
-use crate::{Cache, Config};
+use crate::Cache;
 
 /// How many there are about, where no build has shown it yet.
 const USUAL: usize = 1_360;
@@ -22,7 +22,7 @@ pub(super) struct Count {
 
 impl Count {
     /// Begins with those that an interrupted build left.
-    pub(super) fn begin(cache: &Cache, config: Config, build: &Path) -> Self {
+    pub(super) fn begin(cache: &Cache, name: &str, build: &Path) -> Self {
         let done = WalkDir::new(build)
             .into_iter()
             .flatten()
@@ -33,7 +33,7 @@ impl Count {
                     .is_some_and(|extension| extension == "o")
             })
             .count();
-        let total = fs::read_to_string(file(cache, config))
+        let total = fs::read_to_string(file(cache, name))
             .ok()
             .and_then(|text| text.trim().parse().ok());
         Self {
@@ -62,15 +62,13 @@ impl Count {
     }
 
     /// Keeps the number for the next build.
-    pub(super) fn remember(&self, cache: &Cache, config: Config) -> Result<()> {
-        Ok(fs::write(file(cache, config), format!("{}\n", self.done))?)
+    pub(super) fn remember(&self, cache: &Cache, name: &str) -> Result<()> {
+        Ok(fs::write(file(cache, name), format!("{}\n", self.done))?)
     }
 }
 
-fn file(cache: &Cache, config: Config) -> std::path::PathBuf {
-    cache
-        .log(&format!("{config}-build"))
-        .with_extension("count")
+fn file(cache: &Cache, name: &str) -> std::path::PathBuf {
+    cache.log(&format!("{name}-build")).with_extension("count")
 }
 
 /// The object file that a line of Kbuild's names, such as `  CC      kernel/fork.o`.

@@ -9,7 +9,7 @@ use crate::{
     Built, Cache, Config, Project, accounting,
     config::Options,
     key::Inputs,
-    module,
+    module::{self, Purpose},
     patches::Series,
     source::Source,
     toolchain::{Toolchain, vng},
@@ -21,7 +21,8 @@ const RECIPE: u32 = 1;
 /// Everything that goes into one kernel.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) config: Config,
+    /// What names its directory and its logs.
+    pub(crate) name: String,
     pub(crate) options: Options,
     pub(crate) series: Series,
     pub(crate) source: Source,
@@ -44,7 +45,26 @@ impl Plan {
         } else {
             Series::default()
         };
-        let mut options = config.options(project)?;
+        let options = config.options(project)?;
+        Self::with(
+            cache,
+            &config.to_string(),
+            options,
+            series,
+            toolchain,
+            source,
+        )
+    }
+
+    /// With options that are not one of the project's kernels'.
+    pub(crate) fn with(
+        cache: &Cache,
+        name: &str,
+        mut options: Options,
+        series: Series,
+        toolchain: Toolchain,
+        source: Source,
+    ) -> Result<Self> {
         if !toolchain.can_inline_helpers() {
             options = options.without_inline_helpers();
         }
@@ -57,7 +77,7 @@ impl Plan {
         inputs.add("options", format!("\n{options}"));
         fs::create_dir_all(cache.sources())?;
         Ok(Self {
-            config,
+            name: name.to_owned(),
             options,
             series,
             source,
@@ -90,7 +110,8 @@ impl Plan {
         let build = source.join(self.build_name());
         Built {
             image: build.join("arch/x86/boot/bzImage"),
-            module: module::file(cache, project, &build),
+            module: module::file(cache, project, &build, Purpose::Use),
+            test_module: module::file(cache, project, &build, Purpose::Test),
             accounting: build.join("accounting"),
             vng: vng::program(cache),
             build,
@@ -99,7 +120,7 @@ impl Plan {
     }
 
     fn build_name(&self) -> String {
-        format!("build-{}-{}", self.config, self.inputs.key())
+        format!("build-{}-{}", self.name, self.inputs.key())
     }
 
     /// Whether it was built to the end.

@@ -23,6 +23,13 @@ pub(super) struct Tree {
 impl Tree {
     /// Reads a build directory, and makes sure that Rust modules can be built against it.
     pub(super) fn read(directory: &Path) -> Result<Self> {
+        let tree = Self::read_prepared(directory)?;
+        tree.has("Module.symvers")?;
+        Ok(tree)
+    }
+
+    /// The same, but that modules can only be compiled, not linked.
+    pub(super) fn read_prepared(directory: &Path) -> Result<Self> {
         let name = directory.display();
         let config = directory.join("include/config/auto.conf");
         let text = fs::read_to_string(&config).with_context(|| {
@@ -39,12 +46,22 @@ impl Tree {
                 );
             }
         }
-        for file in ["Module.symvers", "rust/libkernel.rmeta"] {
-            if !directory.join(file).is_file() {
-                bail!("the kernel in {name} is not built to its end: {file} is missing");
-            }
-        }
+        tree.has("rust/libkernel.rmeta")?;
         Ok(tree)
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn has(&self, file: &str) -> Result<()> {
+        if !self.directory.join(file).is_file() {
+            bail!(
+                "the kernel in {} is not built to its end: {file} is missing",
+                self.directory.display()
+            );
+        }
+        Ok(())
     }
 
     /// The LLVM that it was compiled with, if not gcc. Fails where rustc is another than the
@@ -116,6 +133,10 @@ mod tests {
         assert!(tree(CONFIG, &built).1.is_ok());
         let error = tree(CONFIG, &built[..1]).1.unwrap_err().to_string();
         assert!(error.contains("libkernel.rmeta"), "{error}");
+        let (temp, unlinked) = tree(CONFIG, &built[1..]);
+        let error = unlinked.unwrap_err().to_string();
+        assert!(error.contains("Module.symvers"), "{error}");
+        assert!(Tree::read_prepared(temp.path()).is_ok());
         let error = tree(&CONFIG.replace("CONFIG_RUST=y", ""), &built)
             .1
             .unwrap_err()

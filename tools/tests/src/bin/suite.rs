@@ -10,8 +10,13 @@ use tests::{
     cases,
     context::Context,
     exit::{self, Ending},
+    faults::{self, Last},
+    fuzz,
     implementation::Switch,
+    kmemleak::Kmemleak,
+    oracle::Oracle,
     snapshot::Snapshot,
+    soak::{Soak, nursery},
     stock::StockClients,
     storm,
     workload::{self, Kind},
@@ -28,8 +33,14 @@ struct Arguments {
 enum Command {
     /// Runs the tests.
     Run(Run),
+    /// Sends random messages to C and to Rust and compares the answers.
+    Fuzz(Fuzz),
+    /// Changes the implementation to and fro while tasks query, listen and exit at random.
+    Soak(SoakArguments),
     /// Prints what this kernel answers, as JSON that is the same at every boot.
     Snapshot,
+    /// Looks for memory that the kernel has lost, prints what it found, and fails if there is any.
+    Leaks,
     /// Becomes a task that can be asked for.
     #[command(hide = true)]
     Task {
@@ -42,6 +53,9 @@ enum Command {
         /// How it ends.
         ending: Ending,
     },
+    /// Becomes the parent of a soak's workers.
+    #[command(hide = true)]
+    SoakNursery(nursery::Arguments),
     /// Becomes the parent of many short-lived tasks.
     #[command(hide = true)]
     Storm {
@@ -57,6 +71,14 @@ enum Command {
         threads: usize,
         /// Milliseconds of CPU time that each of them uses.
         work: u64,
+    },
+    /// Becomes a process whose last thread exits while an allocation fails.
+    #[command(hide = true)]
+    Dying {
+        /// Which thread.
+        last: Last,
+        /// Which of its allocations.
+        nth: usize,
     },
     /// Becomes a process that asks.
     #[command(hide = true)]
@@ -82,8 +104,50 @@ struct Run {
     /// Compares C with C and never loads the module: for working on the tests. Never passes.
     #[arg(long)]
     oracle_only: bool,
+    /// The module is the test build (`kernel module --test-build`): the module that brings C's
+    /// records is beside it. Passes only if records were compared and none differed.
+    #[arg(long)]
+    test_build: bool,
+    /// Runs the tests in which allocations fail as well. The kernel has to be able to.
+    #[arg(long)]
+    faults: bool,
+    /// Looks after all other tests for memory that the kernel has lost. It has to be able to.
+    #[arg(long)]
+    leaks: bool,
     #[command(flatten)]
     harness: libtest_mimic::Arguments,
+}
+
+#[derive(clap::Args)]
+struct Fuzz {
+    /// The module's file, `rust_taskstats.ko`.
+    #[arg(long, value_name = "FILE")]
+    module: PathBuf,
+    /// How many messages to send to each.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    messages: u64,
+    /// What the messages are made of: the same seed, the same messages.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// How many messages go to one implementation before it is the other's turn.
+    #[arg(long, value_name = "N", default_value_t = 2_500)]
+    batch: u64,
+    /// Compares C with C and never loads the module: for working on the tests. Never passes.
+    #[arg(long)]
+    oracle_only: bool,
+}
+
+#[derive(clap::Args)]
+struct SoakArguments {
+    /// The module's file, `rust_taskstats.ko`.
+    #[arg(long, value_name = "FILE")]
+    module: PathBuf,
+    /// For how long.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    seconds: u64,
+    /// What the tasks do: the same seed, the same things.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
 }
 
 /// As libtest's.
@@ -92,9 +156,27 @@ const FAILED: u8 = 101;
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Run(run) => run.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
+        Command::Soak(soak) => Soak {
+            switch: Switch::new(soak.module, false),
+            time: Duration::from_secs(soak.seconds),
+            seed: soak.seed,
+        }
+        .run()
+        .map(|()| ExitCode::SUCCESS),
+        Command::SoakNursery(arguments) => nursery::act(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Snapshot => {
             println!("{}", serde_json::to_string_pretty(&Snapshot::take()?)?);
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Leaks => {
+            let found = Kmemleak::open()?.find()?;
+            print!("{found}");
+            Ok(if found.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
         Command::Task { kind } => workload::act(kind).map(|()| ExitCode::SUCCESS),
         Command::Exit { ending } => exit::act(ending).map(|()| ExitCode::SUCCESS),
@@ -103,6 +185,7 @@ fn main() -> anyhow::Result<ExitCode> {
             let work = Duration::from_millis(work);
             workload::process::act(threads, work).map(|()| ExitCode::SUCCESS)
         }
+        Command::Dying { last, nth } => faults::act(last, nth).map(|()| ExitCode::SUCCESS),
         Command::Caller { standing, acks } => {
             caller::act(standing, acks).map(|()| ExitCode::SUCCESS)
         }
@@ -111,6 +194,10 @@ fn main() -> anyhow::Result<ExitCode> {
 
 impl Run {
     fn run(mut self) -> anyhow::Result<ExitCode> {
+        let oracle = match self.test_build {
+            true => Some(Oracle::load_beside(&self.module)?),
+            false => None,
+        };
         let context = Arc::new(Context::new(
             Switch::new(self.module, self.oracle_only),
             StockClients::new(&self.clients),
@@ -118,11 +205,47 @@ impl Run {
         )?);
         // All tests change who is in charge of one kernel.
         self.harness.test_threads = Some(1);
-        let conclusion = libtest_mimic::run(&self.harness, cases::all(&context));
+        let mut trials = cases::all(&context);
+        if self.faults {
+            trials.extend(cases::faults::trials(&context));
+        }
+        if self.leaks {
+            let kmemleak = Kmemleak::open()?;
+            kmemleak.forget()?;
+            trials.push(cases::leaks::trial(&context, kmemleak));
+        }
+        let conclusion = libtest_mimic::run(&self.harness, trials);
         if self.oracle_only {
             println!("C was compared with C: nothing is proven of Rust.");
             return Ok(ExitCode::from(FAILED));
         }
+        if let Some(oracle) = oracle {
+            let count = oracle.count()?;
+            println!("{count}");
+            if !count.is_agreement() {
+                return Ok(ExitCode::from(FAILED));
+            }
+        }
         Ok(conclusion.exit_code())
+    }
+}
+
+impl Fuzz {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let run = fuzz::run::Run {
+            switch: Switch::new(self.module, self.oracle_only),
+            messages: self.messages,
+            seed: self.seed,
+            batch: self.batch,
+        };
+        let equal = run.run()?;
+        if self.oracle_only {
+            println!("C was compared with C: nothing is proven of Rust.");
+        }
+        Ok(if equal && !self.oracle_only {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(FAILED)
+        })
     }
 }

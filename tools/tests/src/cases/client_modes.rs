@@ -26,7 +26,7 @@ use crate::{
     cgroup::Hierarchy,
     context::Context,
     implementation::Implementation,
-    peer::{LIMIT, wait_until},
+    peer::{limit, wait_until},
     requests::NOBODY,
     workload::{Kind, Task, process::Process},
 };
@@ -291,7 +291,7 @@ impl Listener {
     fn wait_for_all(&mut self, parts: &[String]) -> anyhow::Result<()> {
         let has = |lines: &[String], part: &String| lines.iter().any(|line| line.contains(part));
         while !parts.iter().all(|part| has(&self.printed, part)) {
-            let line = self.lines.recv_timeout(LIMIT);
+            let line = self.lines.recv_timeout(limit());
             let line = line.with_context(|| format!("{parts:?} in {:?}", self.printed))?;
             self.printed.push(line);
         }
@@ -301,7 +301,7 @@ impl Listener {
     /// Waits for a line that starts like this.
     fn wait_for(&mut self, start: &str) -> anyhow::Result<()> {
         loop {
-            let line = self.lines.recv_timeout(LIMIT);
+            let line = self.lines.recv_timeout(limit());
             let line = line.with_context(|| format!("{start:?} after {:?}", self.printed))?;
             let found = line.starts_with(start);
             self.printed.push(line);

@@ -2,7 +2,7 @@
 
 //! What the kernel sends about tasks that end in all ways, under C, under Rust and under C again.
 
-use std::{fs, sync::Arc};
+use std::{collections::BTreeMap, fs, sync::Arc};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::ValueEnum;
@@ -15,10 +15,10 @@ use taskstats_client::{
 
 use crate::{
     context::Context,
-    exit::{CPU, Ending, Parent, Report, STATUS},
+    exit::{AT_ONCE, CPU, Ending, Parent, Report, STATUS},
     exit_moving::{Known, broken, moves},
     implementation::Implementation,
-    listener::{ExitMessage, Listener, in_sequence},
+    listener::{ExitMessage, Listener, in_sequence, in_sequence_once_sorted},
     peer::wait_until,
 };
 
@@ -55,8 +55,17 @@ impl Run {
         let mut parent = Parent::spawn(ending)?;
         let report = parent.report()?;
         let heard = listener.hear_all()?;
-        in_sequence(&heard)?;
-        let run = Self::new(report, heard);
+        if at_once(ending) {
+            in_sequence_once_sorted(&heard)?;
+        } else {
+            in_sequence(&heard)?;
+        }
+        let mut run = Self::new(report, heard);
+        if at_once(ending) {
+            // Who leaves the process dead need not be the last to send its message.
+            let last = |message: &ExitMessage| message.task.ac_flag & AGROUP != 0;
+            run.messages.sort_by_key(last);
+        }
         run.whole()?;
         Ok(run)
     }
@@ -72,6 +81,21 @@ impl Run {
 
     fn tasks(&self) -> Vec<&Taskstats> {
         self.messages.iter().map(|message| &message.task).collect()
+    }
+
+    /// The tasks' records by the tasks' names.
+    fn by_name(&self) -> BTreeMap<&str, &Taskstats> {
+        let name = |pid| self.report.tasks.iter().find(|(_, other)| *other == pid);
+        let tasks = self.tasks().into_iter();
+        tasks
+            .filter_map(|task| Some((name(task.ac_pid)?.0.as_str(), task)))
+            .collect()
+    }
+
+    /// The process's record, where the last message has one.
+    fn process(&self) -> Option<&Taskstats> {
+        let (_, record) = self.messages.last()?.process.as_ref()?;
+        Some(record)
     }
 
     /// What each message is about, in order.
@@ -130,6 +154,11 @@ fn same_endings(context: &Context, ending: Ending) -> anyhow::Result<()> {
         shows(ending, &run).with_context(|| format!("under {implementation:?}"))?;
         anyhow::Ok(run)
     };
+    let differences = if at_once(ending) {
+        differences_at_once
+    } else {
+        differences
+    };
     let mut moved = Vec::new();
     for _ in 0..ROUNDS {
         let before = under(Implementation::C)?;
@@ -147,6 +176,36 @@ fn same_endings(context: &Context, ending: Ending) -> anyhow::Result<()> {
         }
     }
     bail!("C differs from C:\n{}", moved.join("\n"));
+}
+
+/// Whether all threads go at once, each when it is its turn: in which order is left to chance.
+fn at_once(ending: Ending) -> bool {
+    matches!(
+        ending,
+        Ending::GroupExit | Ending::GroupExitByThread | Ending::GroupKilled
+    )
+}
+
+/// Everything that is to be equal and is not, of processes whose threads go in any order.
+fn differences_at_once(a: &Run, b: &Run) -> Vec<String> {
+    let mut found = Vec::new();
+    let (of_a, of_b) = (a.by_name(), b.by_name());
+    if !of_a.keys().eq(of_b.keys()) {
+        found.push(format!("{:?} versus {:?}", a.names(), b.names()));
+        return found;
+    }
+    for ((name, x), y) in of_a.iter().zip(of_b.values()) {
+        // Which one is the last is in no record but as this flag.
+        let [mut x, mut y] = [(*x).clone(), (*y).clone()];
+        x.ac_flag &= !AGROUP;
+        y.ac_flag &= !AGROUP;
+        compare(name, false, &x, &y, &mut found);
+    }
+    match (a.process(), b.process()) {
+        (Some(x), Some(y)) => compare("process", true, x, y, &mut found),
+        (x, y) => found.push(format!("process: {x:?} versus {y:?}")),
+    }
+    found
 }
 
 /// Everything that is to be equal and is not.
@@ -216,6 +275,9 @@ fn shows(ending: Ending, run: &Run) -> anyhow::Result<()> {
         Ending::ManyThreads => {
             names.len() == 64 && names[0] == "thread-1" && names[63] == "process, with the process"
         }
+        Ending::GroupExit | Ending::GroupExitByThread | Ending::GroupKilled => {
+            all_went_at_once(ending, run)
+        }
         Ending::Leaderless => names == ["process", "survivor, with the process"],
         Ending::ThreadExecutes => names == ["process", "process, with the process"],
         Ending::OnceThreaded => names == ["thread", "process, with the process"],
@@ -228,6 +290,24 @@ fn shows(ending: Ending, run: &Run) -> anyhow::Result<()> {
         "the records of {ending:?} do not show what it did: {names:?} {last:#?}"
     );
     Ok(())
+}
+
+/// That all threads lived when the process went, by whom and by what.
+fn all_went_at_once(ending: Ending, run: &Run) -> bool {
+    let (by_itself, code) = match ending {
+        Ending::GroupExit => (Some("process"), STATUS << 8),
+        Ending::GroupExitByThread => (Some("thread-1"), STATUS << 8),
+        _ => (None, libc::SIGKILL as u32),
+    };
+    let tasks = run.by_name();
+    let as_told = |(name, record): (&&str, &&Taskstats)| {
+        let killed = record.ac_flag & AXSIG != 0;
+        killed == (by_itself != Some(*name)) && record.ac_exitcode == code
+    };
+    run.messages.len() == AT_ONCE
+        && tasks.len() == AT_ONCE
+        && tasks.iter().all(as_told)
+        && run.process().is_some()
 }
 
 /// A process of which each thread ends under another implementation: its record is the sum of all.

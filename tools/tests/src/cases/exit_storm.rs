@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! 20,000 tasks that end on two CPUs: each is heard of once, in sequence, with what `wait4` reported.
+//! Many thousands of tasks that end on two CPUs: each is heard of once, in sequence, with what `wait4` reported.
 //! And that nothing of all this is left behind.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -20,19 +20,31 @@ use crate::{
     exit_moving::agree_but_for_a_tick,
     implementation::{Implementation, MODULE},
     listener::{ExitMessage, Listener, in_sequence},
+    pace,
     peer::Peer,
-    slab,
+    slab::Caches,
     storm::Ended,
 };
 
 /// Tasks on each CPU.
-const TASKS: usize = 10_000;
+fn tasks() -> usize {
+    pace::times(10_000, 500)
+}
+
+/// Tasks on each CPU while the implementation changes, which takes its time.
+fn tasks_during_changes() -> usize {
+    pace::times(3_000, 300)
+}
 
 /// A message takes 2,304 bytes of the room here; twice that is enough anywhere.
-const ROOM: usize = 2 * TASKS * 2_304;
+fn room() -> usize {
+    2 * tasks() * 2_304
+}
 
 /// Rounds that would leave that many objects, if each left one.
-const ROUNDS: usize = 100;
+fn rounds() -> usize {
+    pace::times(100, 20)
+}
 
 pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     vec![
@@ -41,6 +53,12 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
         }),
         context.trial("exit_storm::under_rust", |context, _| {
             storm(context, Implementation::Rust)
+        }),
+        context.trial("exit_storm::changes_without_listeners", |context, _| {
+            changes(context, false)
+        }),
+        context.trial("exit_storm::changes_with_listeners", |context, _| {
+            changes(context, true)
         }),
         context.trial("exit_storm::nothing_is_left", nothing_is_left),
     ]
@@ -57,11 +75,11 @@ fn storm(context: &Context, implementation: Implementation) -> anyhow::Result<()
     context.switch.to(implementation)?;
     let mut listeners = [Listener::on("0")?, Listener::on("1")?];
     for listener in &listeners {
-        listener.room(ROOM)?;
+        listener.room(room())?;
     }
     let started = Instant::now();
     let parents = thread::scope(|scope| {
-        let threads = [0, 1].map(|cpu| scope.spawn(move || half(cpu, TASKS)));
+        let threads = [0, 1].map(|cpu| scope.spawn(move || half(cpu, tasks())));
         threads.map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("panicked"))))
     });
     let took = started.elapsed();
@@ -92,7 +110,8 @@ fn half(cpu: usize, tasks: usize) -> anyhow::Result<(u32, Vec<Ended>)> {
 
 impl Half {
     fn check(&self) -> anyhow::Result<Totals> {
-        ensure!(self.ended.len() == TASKS, "{} tasks", self.ended.len());
+        let tasks = tasks();
+        ensure!(self.ended.len() == tasks, "{} tasks", self.ended.len());
         in_sequence(&self.messages)?;
         let mut records: BTreeMap<u32, &Taskstats> = BTreeMap::new();
         let ours = |message: &&ExitMessage| message.task.ac_ppid == self.parent;
@@ -102,8 +121,8 @@ impl Half {
             ensure!(twice.is_none(), "heard of {} twice", message.task.ac_pid);
         }
         ensure!(
-            records.len() == TASKS,
-            "heard of {} of {TASKS} tasks",
+            records.len() == tasks,
+            "heard of {} of {tasks} tasks",
             records.len()
         );
         let mut totals = Totals::default();
@@ -197,10 +216,77 @@ impl Totals {
     }
 }
 
+/// The implementation changes to and fro while tasks end on both CPUs, with exits in flight at every
+/// change. Every task ends, and none is heard of twice.
+fn changes(context: &Context, with_listeners: bool) -> anyhow::Result<()> {
+    // C's listener rests while Rust is in charge, and hears again afterwards.
+    let mut of_c = with_listeners.then(roomy).transpose()?;
+    let (mut under_c, mut under_rust) = (Vec::new(), Vec::new());
+    let mut number = 0;
+    let parents = thread::scope(|scope| {
+        let threads = [0, 1].map(|cpu| scope.spawn(move || half(cpu, tasks_during_changes())));
+        while !threads.iter().all(|thread| thread.is_finished()) {
+            context.switch.to(Implementation::Rust)?;
+            let mut of_rust = with_listeners.then(roomy).transpose()?;
+            // At another moment of the storm each time.
+            thread::sleep(Duration::from_millis(number % 43));
+            context.switch.to(Implementation::C)?;
+            under_rust.extend(heard(&mut of_rust)?);
+            thread::sleep(Duration::from_millis(number % 5));
+            under_c.extend(heard(&mut of_c)?);
+            number += 2;
+        }
+        anyhow::Ok(threads.map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("panicked")))))
+    })?;
+    under_c.extend(heard(&mut of_c)?);
+    let mut ended = BTreeSet::new();
+    for parent in parents {
+        let (_, tasks) = parent?;
+        ensure!(
+            tasks.len() == tasks_during_changes(),
+            "{} tasks",
+            tasks.len()
+        );
+        ended.extend(tasks.iter().map(|task| task.pid));
+    }
+    under_c.retain(|pid| ended.contains(pid));
+    under_rust.retain(|pid| ended.contains(pid));
+    let (c, rust) = (under_c.len(), under_rust.len());
+    println!(
+        "{number} changes while {} tasks ended; heard of {c} under C, of {rust} under Rust",
+        ended.len()
+    );
+    ensure!(number >= 20, "the storm was over after {number} changes");
+    if context.switch.oracle_only() {
+        return Ok(());
+    }
+    let once: BTreeSet<_> = under_c.iter().chain(&under_rust).collect();
+    ensure!(once.len() == c + rust, "heard twice of some");
+    ensure!(!with_listeners || (c > 0 && rust > 0), "nothing was heard");
+    Ok(())
+}
+
+/// A listener for both CPUs with room for all messages.
+fn roomy() -> anyhow::Result<Listener> {
+    let mut listener = Listener::open(0)?;
+    listener.room(room())?;
+    listener.register("0-1")?;
+    Ok(listener)
+}
+
+/// The tasks that a listener has heard of.
+fn heard(listener: &mut Option<Listener>) -> anyhow::Result<Vec<u32>> {
+    let Some(listener) = listener else {
+        return Ok(Vec::new());
+    };
+    let messages = listener.hear_all()?;
+    Ok(messages.iter().map(|message| message.task.ac_pid).collect())
+}
+
 /// All kinds of exits, with listeners that come and go.
 fn round(context: &Context) -> anyhow::Result<()> {
     let endings = [Ending::TwoThreads, Ending::Plain];
-    for index in 0..ROUNDS {
+    for index in 0..rounds() {
         let mut listener = Listener::on("0-1")?;
         let _other = Listener::on("1")?;
         if index % 10 == 0 {
@@ -228,21 +314,10 @@ fn nothing_is_left(context: &Context, _: &str) -> anyhow::Result<()> {
     context.switch.to(Implementation::Rust)?;
     // The first round fills what the kernel keeps for good.
     round(context)?;
-    let before = slab::counts()?;
+    let mut caches = Caches::open()?;
+    let before = caches.counts()?;
     round(context)?;
-    let started = Instant::now();
-    loop {
-        let grown = slab::growth(&before, &slab::counts()?, ROUNDS as i64 / 2);
-        if grown.is_empty() {
-            break;
-        }
-        // What RCU still holds back goes within seconds.
-        ensure!(
-            started.elapsed() < Duration::from_secs(20),
-            "caches have grown: {grown:?}"
-        );
-        thread::sleep(Duration::from_millis(200));
-    }
+    caches.are_back(&before, rounds() as i64 / 2)?;
     ensure!(
         context.switch.oracle_only() || users()? == 0,
         "the module has users"

@@ -8,7 +8,6 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, anyhow, ensure};
@@ -25,12 +24,18 @@ use crate::{
     context::Context,
     exchange::{Answer, Ask},
     implementation::{Implementation, MODULE},
+    pace,
     peer::wait_until,
-    requests, slab,
+    requests,
+    slab::Caches,
     workload::{Kind, Task},
 };
 
-const CHANGES: usize = 100;
+/// How often Rust takes over.
+fn changes() -> usize {
+    pace::times(100, 20)
+}
+
 const THREADS_PER_CPU: usize = 2;
 
 pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
@@ -79,7 +84,7 @@ fn no_query_is_lost(context: &Context, _: &str) -> anyhow::Result<()> {
 
 /// Changes to and fro, and each time lets every thread have an answer from the new implementation.
 fn change(context: &Context, askers: &[Asker]) -> anyhow::Result<()> {
-    for _ in 0..CHANGES {
+    for _ in 0..changes() {
         for implementation in [Implementation::Rust, Implementation::C] {
             context.switch.to(implementation)?;
             let before: Vec<_> = askers.iter().map(Asker::count).collect();
@@ -148,7 +153,7 @@ fn nothing_is_left(context: &Context, _: &str) -> anyhow::Result<()> {
     let (label, request) = requests::record(client.family(), task.pid());
     let refused = requests::absent_tasks(client.family());
     let mut round = || {
-        for _ in 0..CHANGES {
+        for _ in 0..changes() {
             context.switch.to(Implementation::Rust)?;
             ensure!(is_record(&client.ask(&label, &request)?), "no record");
             for (label, request) in &refused {
@@ -165,23 +170,12 @@ fn nothing_is_left(context: &Context, _: &str) -> anyhow::Result<()> {
     };
     // The first round fills what the kernel keeps for good.
     round()?;
-    let before = slab::counts()?;
+    let mut caches = Caches::open()?;
+    let before = caches.counts()?;
     round()?;
-    // One object a change, or one a query, would be a hundred at least.
-    let allowed = CHANGES as i64 / 2;
-    let started = Instant::now();
-    loop {
-        let grown = slab::growth(&before, &slab::counts()?, allowed);
-        if grown.is_empty() {
-            break;
-        }
-        // What RCU still holds back goes within seconds.
-        ensure!(
-            started.elapsed() < Duration::from_secs(20),
-            "caches have grown: {grown:?}"
-        );
-        thread::sleep(Duration::from_millis(200));
-    }
+    // One object a change, or one a query, would be as many as there are changes at least.
+    let allowed = changes() as i64 / 2;
+    caches.are_back(&before, allowed)?;
     ensure!(
         Implementation::in_charge()? == Implementation::C,
         "still in /proc/modules"

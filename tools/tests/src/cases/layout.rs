@@ -19,7 +19,7 @@ use taskstats_client::{
     uapi::TASKSTATS_VERSION,
 };
 
-use crate::{context::Context, peer::LIMIT};
+use crate::{context::Context, peer::limit};
 
 pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     vec![
@@ -68,7 +68,7 @@ fn compile(headers: &Path, code: &str) -> anyhow::Result<()> {
     drop(stdin);
     let output = child
         .controlled_with_output()
-        .time_limit(LIMIT)
+        .time_limit(limit())
         .terminate_for_timeout()
         .wait()?
         .context("cc did not end")?;

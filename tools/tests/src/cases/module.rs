@@ -7,7 +7,7 @@ use std::{fs, path::Path, sync::Arc};
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
 use nix::errno::Errno;
-use taskstats_client::{Client, Options};
+use taskstats_client::{Client, GenlSocket, Options, controller::policy_request};
 
 use crate::{
     context::Context,
@@ -21,6 +21,7 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
         context.trial("module::an_unload_of_nothing_is_refused", unload_of_nothing),
         context.trial("module::is_seen_while_loaded", seen),
         context.trial("module::the_log_says_who_is_in_charge", log),
+        context.trial("module::is_in_use_while_policies_are_listed", in_use),
     ]
 }
 
@@ -87,4 +88,18 @@ fn log(context: &Context, _: &str) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Netlink's list of policies is half-way: the first part is there to be received.
+fn in_use(context: &Context, _: &str) -> anyhow::Result<()> {
+    context.switch.to(Implementation::Rust)?;
+    let family = Client::connect(Options::default())?.family();
+    let mut socket = GenlSocket::open(Options::default())?;
+    socket.send(&policy_request(family).encode())?;
+    let errno = unload().err().context("unloaded while it was in use")?;
+    ensure!(errno == Errno::EAGAIN, "unloading while in use: {errno}");
+    answers()?;
+    socket.drain()?;
+    context.switch.to(Implementation::C)?;
+    answers()
 }

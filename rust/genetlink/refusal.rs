@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why a request is refused: an errno, and words for whoever wants them.
+//!
+//! C header: [`include/linux/netlink.h`](srctree/include/linux/netlink.h)
+
+use super::Attribute;
+use kernel::{
+    bindings,
+    prelude::*, //
+};
+
+use core::ptr::NonNull;
+
+/// Why a request is refused.
+///
+/// The errno is what all callers get. A socket with `NETLINK_EXT_ACK` set is told the words as well,
+/// and where in its request the attribute is that is at fault.
+pub(crate) struct Refusal<'a> {
+    errno: Error,
+    words: Option<&'static CStr>,
+    attribute: Option<Attribute<'a>>,
+}
+
+impl<'a> Refusal<'a> {
+    /// Refuses with words.
+    #[inline]
+    pub(crate) fn new(errno: Error, words: &'static CStr) -> Self {
+        Self {
+            errno,
+            words: Some(words),
+            attribute: None,
+        }
+    }
+
+    /// Says that `attribute` is at fault.
+    #[inline]
+    pub(crate) fn at(self, attribute: Attribute<'a>) -> Self {
+        Self {
+            attribute: Some(attribute),
+            ..self
+        }
+    }
+
+    /// Leaves the words for the core to send, and returns the errno. Mirrors
+    /// `NL_SET_ERR_MSG_ATTR()`.
+    ///
+    /// # Safety
+    ///
+    /// `extack` must be what the core passes to a command, valid or null, and the attribute one of
+    /// the message that it belongs to.
+    pub(super) unsafe fn report(self, extack: *mut bindings::netlink_ext_ack) -> Error {
+        if let Some(mut extack) = NonNull::new(extack) {
+            // SAFETY: By the safety requirements of this function, it is valid, and the command's
+            // own while it runs.
+            let extack = unsafe { extack.as_mut() };
+
+            // What the core found out before says more, such as of bytes that are no attribute.
+            if let Some(words) = self.words.filter(|_| extack._msg.is_null()) {
+                extack._msg = words.as_char_ptr();
+                extack.bad_attr = match self.attribute {
+                    Some(attribute) => attribute.as_ptr(),
+                    None => core::ptr::null(),
+                };
+            }
+        }
+        self.errno
+    }
+}
+
+impl From<Error> for Refusal<'_> {
+    #[inline]
+    fn from(errno: Error) -> Self {
+        Self {
+            errno,
+            words: (errno == ENOMEM).then_some(c"out of memory"),
+            attribute: None,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The memory of a task, and the file that it executes.
+//!
+//! C headers: [`include/linux/mm.h`](srctree/include/linux/mm.h),
+//! [`include/linux/sched/task.h`](srctree/include/linux/sched/task.h)
+
+use crate::task::TaskView;
+use kernel::bindings;
+
+use core::ptr::NonNull;
+
+/// What is known of a task's own memory.
+pub(crate) struct Memory {
+    /// The most resident memory so far, in pages.
+    pub(crate) high_water_rss_pages: u64,
+    /// The most virtual memory so far, in pages.
+    pub(crate) high_water_vm_pages: u64,
+    /// The file that it executes.
+    pub(crate) executable: Option<Executable>,
+}
+
+/// Where the file is that a task executes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Executable {
+    /// The device, as `stat()` encodes it.
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+}
+
+impl Memory {
+    /// Looks at the memory of `task`; it has none if it is the kernel's, or past the point of its
+    /// exit where it gives its memory up. Mirrors what `xacct_add_tsk()` and `exe_add_tsk()` read,
+    /// under one lock and without a reference.
+    pub(crate) fn of(task: TaskView<'_>) -> Option<Self> {
+        if task.flags().kthread() {
+            return None;
+        }
+
+        let mm = Mm::lock(task)?;
+        let (high_water_rss, high_water_vm) = mm.high_water_pages();
+        let file = mm.executable();
+        drop(mm);
+
+        Some(Self {
+            high_water_rss_pages: high_water_rss,
+            high_water_vm_pages: high_water_vm,
+            executable: file.map(|file| file.identity()),
+        })
+    }
+}
+
+/// A task's memory, which the task cannot give up meanwhile.
+///
+/// # Invariants
+///
+/// The task's `alloc_lock` is held, and `mm` is the task's. A task changes its `mm` under this lock
+/// alone and puts it after that; so `mm` has a user.
+struct Mm<'a> {
+    task: TaskView<'a>,
+    mm: NonNull<bindings::mm_struct>,
+}
+
+impl<'a> Mm<'a> {
+    /// Mirrors `task_lock()`.
+    #[inline]
+    fn lock(task: TaskView<'a>) -> Option<Self> {
+        // SAFETY: The task is valid, and its lock is initialized.
+        unsafe { bindings::spin_lock(&raw mut (*task.as_ptr()).alloc_lock) };
+        // SAFETY: The task is valid, and the field changes under the lock, which is held.
+        let mm = NonNull::new(unsafe { (*task.as_ptr()).mm });
+        if mm.is_none() {
+            unlock(task);
+        }
+        // INVARIANT: The lock was taken above.
+        Some(Self { task, mm: mm? })
+    }
+
+    /// Returns the most resident and virtual memory so far, in pages.
+    #[inline]
+    fn high_water_pages(&self) -> (u64, u64) {
+        // SAFETY: By the type invariants, `mm` has a user. The counters are words.
+        unsafe {
+            (
+                bindings::get_mm_hiwater_rss(self.mm.as_ptr()) as u64,
+                bindings::get_mm_hiwater_vm(self.mm.as_ptr()) as u64,
+            )
+        }
+    }
+
+    /// Returns the file that is executed. Mirrors `get_mm_exe_file()`.
+    #[inline]
+    fn executable(&self) -> Option<File> {
+        // SAFETY: By the type invariants, `mm` has a user.
+        let file = unsafe { bindings::get_mm_exe_file(self.mm.as_ptr()) };
+        // INVARIANT: The function has taken a reference, and it is ours.
+        NonNull::new(file).map(File)
+    }
+}
+
+impl Drop for Mm<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        unlock(self.task);
+    }
+}
+
+/// Mirrors `task_unlock()`.
+#[inline]
+fn unlock(task: TaskView<'_>) {
+    // SAFETY: The task is valid. Whoever calls this holds the lock.
+    unsafe { bindings::spin_unlock(&raw mut (*task.as_ptr()).alloc_lock) };
+}
+
+/// A file.
+///
+/// # Invariants
+///
+/// The file is valid, and one of its references is ours.
+struct File(NonNull<bindings::file>);
+
+impl File {
+    #[inline]
+    fn identity(&self) -> Executable {
+        // SAFETY: By the type invariants, the file is valid; it holds a reference to its inode, and
+        // that to its superblock. None of the fields read here changes while they live.
+        let (device, inode) = unsafe {
+            let inode = (*self.0.as_ptr()).f_inode;
+            ((*(*inode).i_sb).s_dev, (*inode).i_ino)
+        };
+
+        Executable {
+            device: encode_dev(device),
+            inode,
+        }
+    }
+}
+
+impl Drop for File {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, the reference is ours.
+        unsafe { bindings::fput(self.0.as_ptr()) };
+    }
+}
+
+/// Encodes a device number as user space knows it. Mirrors `huge_encode_dev()`.
+pub(crate) const fn encode_dev(dev: bindings::dev_t) -> u64 {
+    const MINOR_BITS: u32 = 20;
+    let (major, minor) = (dev >> MINOR_BITS, dev & ((1 << MINOR_BITS) - 1));
+
+    ((minor & 0xff) | (major << 8) | ((minor & !0xff) << 12)) as u64
+}

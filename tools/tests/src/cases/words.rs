@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a refusal says in words, to those who want them (`NETLINK_EXT_ACK`), and where in the request
+//! the attribute is that is at fault. C says nothing.
+
+use std::{fs::File, os::fd::AsRawFd, sync::Arc};
+
+use anyhow::{Context as _, ensure};
+use libtest_mimic::Trial;
+use nix::{errno::Errno, libc};
+use taskstats_client::{
+    Client, Options, RawAttribute, Request,
+    answer::{Body, ErrorReport},
+    uapi::{
+        CGROUPSTATS_CMD_GET, TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK,
+        TASKSTATS_CMD_ATTR_REGISTER_CPUMASK,
+    },
+};
+
+use crate::{context::Context, implementation::Implementation};
+
+/// Where the first attribute of a request is: behind both headers.
+const FIRST: u32 = 20;
+
+const ABSENT: u32 = libc::c_int::MAX as u32;
+
+/// A request that is refused.
+struct Refused {
+    what: &'static str,
+    request: Request,
+    errno: Errno,
+    /// A part of the words.
+    says: &'static str,
+    /// Where the attribute at fault is.
+    at: Option<u32>,
+}
+
+pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
+    vec![
+        context.trial("words::every_refusal_has_some", every_refusal),
+        context.trial("words::success_has_none", success),
+    ]
+}
+
+fn refused(family: u16, file: u32) -> Vec<Refused> {
+    let list = |kind, list: &str| Request::get(family).with(RawAttribute::text(kind, list));
+    let register = |text: &str| list(TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, text);
+    let deregister = |text: &str| list(TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK, text);
+    let entry = |what, request, errno, says, at| Refused {
+        what,
+        request,
+        errno,
+        says,
+        at,
+    };
+    let first = Some(FIRST);
+    vec![
+        entry(
+            "an absent pid",
+            Request::pid(family, ABSENT),
+            Errno::ESRCH,
+            "no task has this id",
+            first,
+        ),
+        entry(
+            "an absent tgid",
+            Request::tgid(family, ABSENT),
+            Errno::ESRCH,
+            "no task has this id",
+            first,
+        ),
+        entry(
+            "nothing",
+            Request::get(family),
+            Errno::EINVAL,
+            "nothing is asked for",
+            None,
+        ),
+        entry(
+            "a long list",
+            register(&"0,".repeat(2000)),
+            Errno::E2BIG,
+            "too long",
+            first,
+        ),
+        entry(
+            "a list backwards",
+            register("1-0"),
+            Errno::EINVAL,
+            "not a list",
+            first,
+        ),
+        entry(
+            "no list",
+            deregister("CPUs"),
+            Errno::EINVAL,
+            "not a list",
+            first,
+        ),
+        entry(
+            "a CPU out of range",
+            deregister("9999"),
+            Errno::ERANGE,
+            "not a list",
+            first,
+        ),
+        entry(
+            "no descriptor",
+            Request::new(family, CGROUPSTATS_CMD_GET),
+            Errno::EINVAL,
+            "no file",
+            None,
+        ),
+        entry(
+            "a closed descriptor",
+            Request::cgroup(family, 9999),
+            Errno::EBADF,
+            "no open file",
+            first,
+        ),
+        entry(
+            "no control group",
+            Request::cgroup(family, file),
+            Errno::EINVAL,
+            "control group",
+            first,
+        ),
+    ]
+}
+
+/// The refusal of a request.
+fn report(client: &mut Client, request: &Request) -> anyhow::Result<ErrorReport> {
+    let answers = client.exchange(&request.encode())?;
+    let [answer] = &answers[..] else {
+        anyhow::bail!("{} datagrams", answers.len());
+    };
+    match answer
+        .messages()?
+        .into_iter()
+        .next()
+        .map(|message| message.body)
+    {
+        Some(Body::Error(report)) => Ok(report),
+        other => anyhow::bail!("no error: {other:?}"),
+    }
+}
+
+fn every_refusal(context: &Context, _: &str) -> anyhow::Result<()> {
+    let file = File::open("/proc/self/exe")?;
+    for (implementation, extended_ack) in [
+        (Implementation::C, true),
+        (Implementation::Rust, true),
+        (Implementation::Rust, false),
+    ] {
+        context.switch.to(implementation)?;
+        let mut client = Client::connect(Options {
+            extended_ack,
+            ..Options::default()
+        })?;
+        for refused in refused(client.family(), file.as_raw_fd() as u32) {
+            let what = refused.what;
+            let report = report(&mut client, &refused.request).with_context(|| what)?;
+            ensure!(report.code == -(refused.errno as i32), "{what}: {report:?}");
+            if implementation == Implementation::Rust && extended_ack {
+                let words = report.text.with_context(|| format!("{what}: no words"))?;
+                ensure!(words.contains(refused.says), "{what}: {words:?}");
+                ensure!(report.at == refused.at, "{what}: at {:?}", report.at);
+            } else {
+                ensure!(report.text.is_none(), "{what}: {report:?}");
+                ensure!(report.at.is_none(), "{what}: {report:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn success(context: &Context, _: &str) -> anyhow::Result<()> {
+    context.switch.to(Implementation::Rust)?;
+    let mut client = Client::connect(Options {
+        extended_ack: true,
+        ..Options::default()
+    })?;
+    let request = Request::get(client.family())
+        .with(RawAttribute::text(TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, "0"))
+        .flags((libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16);
+    let report = report(&mut client, &request)?;
+    ensure!(report.code == 0, "{report:?}");
+    ensure!(report.text.is_none() && report.at.is_none(), "{report:?}");
+    Ok(())
+}
