@@ -114,9 +114,12 @@ fn under_marks(marks: &Marks, operation: &mut dyn Operation) -> Result<()> {
     Ok(())
 }
 
-/// The figures that have not settled.
+/// The figures that have not settled, of those that C and Rust are compared by.
+///
+/// Loading the module need not: in some rounds it takes half as many instructions as in the others.
 fn unsettled(rows: &[Rounds]) -> Vec<String> {
     rows.iter()
+        .filter(|row| !row.c.is_empty())
         .filter(|row| row.spread().is_none_or(|spread| spread >= SETTLED))
         .map(|row| row.figure.clone())
         .collect()
@@ -382,7 +385,12 @@ mod tests {
     #[test]
     fn rounds_are_added_until_they_settle() {
         let mut rows = Vec::new();
-        let round = |cost| vec![row("a".into(), vec![], vec![cost])];
+        let round = |cost: f64| {
+            vec![
+                row("a".into(), vec![50.0], vec![cost]),
+                row("Rust alone".into(), vec![], vec![cost]),
+            ]
+        };
         add(&mut rows, round(100.0)).unwrap();
         add(&mut rows, round(102.0)).unwrap();
         assert_eq!(unsettled(&rows), ["a"]);

@@ -56,7 +56,8 @@ impl Run {
         let key = key(&built.build)?;
 
         eprintln!("bench: counting instructions under C and Rust in turn; this takes minutes");
-        let counted: Counted = self.measure("count", &built, |guest| guest.cpus(1).icount(true))?;
+        let counted: Counted =
+            self.measure("count", &built, 1, |guest| guest.cpus(1).icount(true))?;
         let mut rows: Vec<_> = counted.rows.iter().map(Rounds::row).collect();
         rows.extend(size_rows(&built)?);
         println!("{}\n", title(&counted));
@@ -79,8 +80,7 @@ impl Run {
         let settled = counted.unsettled.is_empty();
         if !settled {
             println!(
-                "Not settled: after {} rounds, {} % and more lie between the rounds of: {}. \
-                 Is another version of QEMU in use?",
+                "Not settled: after {} rounds, {} % and more lie between the rounds of: {}.",
                 counted.rows.first().map_or(0, |row| row.rust.len()),
                 SETTLED * 100.0,
                 counted.unsettled.join("; ")
@@ -120,11 +120,12 @@ impl Run {
         Ok(directory.join(key.file_name()))
     }
 
-    /// Boots a guest that measures, again if it crashes.
+    /// Boots a guest that measures; if it crashes again, up to so many times.
     fn measure<T: DeserializeOwned>(
         &self,
         what: &str,
         built: &Built,
+        boots: usize,
         set: impl Fn(Guest) -> Guest,
     ) -> Result<T> {
         for boot in 1.. {
@@ -134,7 +135,7 @@ impl Run {
                 return Ok(serde_json::from_slice(&outcome.stdout)?);
             }
             let report = outcome.report().unwrap_or_default();
-            if outcome.status() == CRASH && boot < BOOTS {
+            if outcome.status() == CRASH && boot < boots {
                 // QEMU before 8.1 cannot always run CPUs at once: Documentation/testing.rst.
                 eprintln!("bench: the guest crashed; booting it again");
                 continue;
