@@ -66,8 +66,9 @@ impl Run {
         let mut concurrent = Vec::new();
         if !self.no_throughput {
             eprintln!("bench: measuring what clients get at once, on two CPUs");
-            let rounds: Vec<Rounds> =
-                self.measure("throughput", &built, |guest| guest.cpus(2).threads(true))?;
+            let rounds: Vec<Rounds> = self.measure("throughput", &built, BOOTS, |guest| {
+                guest.cpus(2).threads(true)
+            })?;
             concurrent.extend(rounds.iter().map(Rounds::row));
             println!("Answers a second by the wall clock; only the ratios mean anything.");
             println!("{}\n", load()?);
