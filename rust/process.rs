@@ -22,16 +22,10 @@ pub(crate) fn add_thread(stats: &mut taskstats, task: TaskView<'_>, now_ns: u64)
     let (voluntary, involuntary) = task.context_switches();
 
     // Each thread is rounded on its own, and a sum wraps, as in C.
-    for (sum, value) in [
-        (
-            &mut stats.ac_etime,
-            usecs(now_ns.wrapping_sub(task.start_time_ns())),
-        ),
-        (&mut stats.ac_utime, usecs(time.user_ns)),
-        (&mut stats.ac_stime, usecs(time.system_ns)),
-        (&mut stats.nvcsw, voluntary),
-        (&mut stats.nivcsw, involuntary),
-    ] {
-        *sum = sum.wrapping_add(value);
-    }
+    let elapsed_us = usecs(now_ns.wrapping_sub(task.start_time_ns()));
+    stats.ac_etime = stats.ac_etime.wrapping_add(elapsed_us);
+    stats.ac_utime = stats.ac_utime.wrapping_add(usecs(time.user_ns));
+    stats.ac_stime = stats.ac_stime.wrapping_add(usecs(time.system_ns));
+    stats.nvcsw = stats.nvcsw.wrapping_add(voluntary);
+    stats.nivcsw = stats.nivcsw.wrapping_add(involuntary);
 }
