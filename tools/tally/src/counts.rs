@@ -43,13 +43,14 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Reads one line. The results of libtest add up, one for each test binary; of plain lines the
-    /// last one is the sum already.
+    /// last one is the sum already. One before a result of libtest is what a test has printed.
     pub(crate) fn line(&mut self, line: &str) {
         let line = line.trim_end();
 
         if let Some(counts) = counts(&LIBTEST, line) {
             self.sum += counts;
             self.any = true;
+            self.last_plain = None;
         } else if let Some(counts) = counts(&PLAIN, line) {
             self.last_plain = Some(counts);
         }
@@ -93,6 +94,19 @@ mod tests {
             reader.line(line);
         }
         reader.finish(success)
+    }
+
+    #[test]
+    fn a_plain_line_that_a_test_prints_is_no_sum() {
+        let lines = [
+            "1 passed, 0 failed",
+            "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+        ];
+        let counts = Counts {
+            passed: 3,
+            failed: 0,
+        };
+        assert_eq!(read(&lines, true), counts);
     }
 
     #[test]
