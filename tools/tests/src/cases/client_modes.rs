@@ -212,7 +212,9 @@ fn masked(text: &str) -> String {
         if moves { "#".into() } else { word.to_owned() }
     };
     let line = |line: &str| {
-        let words: Vec<_> = line.split_whitespace().map(mask).collect();
+        let mut words: Vec<_> = line.split_whitespace().map(mask).collect();
+        // Wide numbers leave no blank between their columns.
+        words.dedup_by(|next, word| word == "#" && next == "#");
         words.join(" ")
     };
     text.lines().map(line).collect::<Vec<_>>().join("\n")
