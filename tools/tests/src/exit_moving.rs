@@ -10,7 +10,10 @@ use taskstats_client::{
     uapi::{ACORE, AFORK},
 };
 
-use crate::exit::{COMPUTED_US, Report};
+use crate::{
+    exit::{COMPUTED_US, Report},
+    kernel_config, pace,
+};
 
 /// A record and what is known of the task.
 #[derive(Clone, Copy, Debug)]
@@ -96,9 +99,9 @@ pub const TASK: &[Rule] = &[
         holds: |it| {
             let sum = it.record.ac_utime + it.record.ac_stime;
             agree_but_for_a_tick(it.record)
-                && it.record.ac_utimescaled == it.record.ac_utime
-                && it.record.ac_stimescaled == it.record.ac_stime
-                && it.record.cpu_scaled_run_real_total == it.record.cpu_run_real_total
+                && scaled_by_nothing(it.record.ac_utime, it.record.ac_utimescaled, 1)
+                && scaled_by_nothing(it.record.ac_stime, it.record.ac_stimescaled, 1)
+                && scaled_run_by_nothing(it.record)
                 && sum <= lifetime_us(it.report) + TICK_US
         },
     },
@@ -188,7 +191,7 @@ pub const PROCESS: &[Rule] = &[
         fields: &["ac_etime"],
         reason: "the sum of what each of its tasks lived, taken before that task's own record",
         says: "the sum of the tasks' records, or a little less",
-        holds: |it| sums_up(it, |record| record.ac_etime, SLACK_US),
+        holds: |it| sums_up(it, |record| record.ac_etime, pace::slack(SLACK_US)),
     },
     Rule {
         fields: &[
@@ -201,18 +204,22 @@ pub const PROCESS: &[Rule] = &[
         reason: "the sum of what each of its tasks used, taken before that task's own record",
         says: "the sum of the tasks' records, or some ticks less",
         holds: |it| {
-            sums_up(it, |record| record.ac_utime, TICK_US)
-                && sums_up(it, |record| record.ac_stime, TICK_US)
-                && sums_up(it, |record| record.cpu_run_real_total, TICK_US * 1_000)
-                && sums_up(it, |record| record.cpu_run_virtual_total, TICK_US * 1_000)
-                && it.record.cpu_scaled_run_real_total == it.record.cpu_run_real_total
+            let tick_us = pace::slack(TICK_US);
+            sums_up(it, |record| record.ac_utime, tick_us)
+                && sums_up(it, |record| record.ac_stime, tick_us)
+                && sums_up(it, |record| record.cpu_run_real_total, tick_us * 1_000)
+                && sums_up(it, |record| record.cpu_run_virtual_total, tick_us * 1_000)
+                && scaled_run_by_nothing(it.record)
         },
     },
     Rule {
         fields: &["nvcsw", "nivcsw"],
         reason: "the sum over its tasks",
         says: "the sum of the tasks' records, or one less for each",
-        holds: |it| sums_up(it, |record| record.nvcsw, 1) && sums_up(it, |record| record.nivcsw, 1),
+        holds: |it| {
+            let one = pace::slack(1);
+            sums_up(it, |record| record.nvcsw, one) && sums_up(it, |record| record.nivcsw, one)
+        },
     },
     Rule {
         fields: DELAYS,
@@ -220,12 +227,13 @@ pub const PROCESS: &[Rule] = &[
         says: "the sum of the tasks' records; the last task's maximum, minimum and moment",
         holds: |it| {
             KINDS.iter().all(|kind| {
-                let last = it.tasks.last().map(|task| Delay::of(kind, task));
                 let own = Delay::of(kind, it.record);
-                let slack = if *kind == "cpu" { 1 } else { 0 };
+                let slack = if *kind == "cpu" { pace::slack(1) } else { 0 };
+                let slack_ns = pace::slack(SLACK_US) * 1_000;
                 sums_up(it, |record| Delay::of(kind, record).count, slack)
-                    && sums_up(it, |record| Delay::of(kind, record).total, SLACK_US * 1_000)
-                    && last.is_some_and(|last| {
+                    && sums_up(it, |record| Delay::of(kind, record).total, slack_ns)
+                    && last(it.tasks).any(|last| {
+                        let last = Delay::of(kind, last);
                         // The last task may have waited longer once more before its own record.
                         (own.max, own.min, own.moment) == (last.max, last.min, last.moment)
                             || (*kind == "cpu" && own.max <= last.max)
@@ -332,7 +340,36 @@ impl Delay {
 pub fn agree_but_for_a_tick(record: &Taskstats) -> bool {
     let sum = record.ac_utime + record.ac_stime;
     let earlier = record.cpu_run_real_total / 1_000;
-    (earlier.saturating_sub(1)..=earlier + TICK_US).contains(&sum)
+    (earlier.saturating_sub(1)..=earlier + pace::slack(TICK_US)).contains(&sum)
+}
+
+/// Whether a time is the same scaled, which is read after it, with no tick between. Where CPU time
+/// moves without a tick, it moves between the two.
+fn scaled_by_nothing(time: u64, scaled: u64, per_us: u64) -> bool {
+    let moved = match kernel_config::cpu_time_is_exact() {
+        true => pace::slack(TICK_US) * per_us,
+        false => 0,
+    };
+    (time..=time + moved).contains(&scaled)
+}
+
+fn scaled_run_by_nothing(record: &Taskstats) -> bool {
+    scaled_by_nothing(
+        record.cpu_run_real_total,
+        record.cpu_scaled_run_real_total,
+        1_000,
+    )
+}
+
+/// The task that was last to be added to its process: the one whose record came last. On the debug
+/// kernel one can overtake the other between the two.
+fn last<'a>(tasks: &'a [&'a Taskstats]) -> impl Iterator<Item = &'a Taskstats> {
+    let candidates = if kernel_config::is_debug() {
+        tasks.len()
+    } else {
+        1
+    };
+    tasks.iter().rev().take(candidates).copied()
 }
 
 /// Whether a field of a process's record is the sum of its tasks' records, less `slack` each.

@@ -14,7 +14,7 @@
 //! - Who asks: [`caller`]; what is asked: [`requests`]; what came back and when: [`exchange`].
 //! - What is equal: [`compare`].
 //! - What is tested: [`cases`]; how long that may take: [`pace`].
-//! - What the kernel has to say of itself: [`kernel_log`], [`kmemleak`], [`slab`].
+//! - What the kernel has to say of itself: [`kernel_config`], [`kernel_log`], [`kmemleak`], [`slab`].
 //! - What is tested: [`cases`]; random messages: [`fuzz`]; all at once:
 //!   [`soak`].
 
@@ -32,6 +32,7 @@ pub mod fuzz;
 pub mod hotplug;
 pub mod implementation;
 pub mod intended;
+pub mod kernel_config;
 pub mod kernel_log;
 pub mod kmemleak;
 pub mod listener;

@@ -7,28 +7,35 @@
 //! time, and less to do where a test does the same a great many times. Other kernels are given what
 //! the test says.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{thread, time::Duration};
 
-use procfs::ConfigSetting;
+use crate::kernel_config::is_debug;
 
 /// How many times the time of other kernels the debug kernel may take.
 const SLOWER: u32 = 10;
 
-/// Whether this kernel has KASAN. One that does not show its configuration counts as one without:
-/// the project's kernels do.
-static IS_SLOW: LazyLock<bool> = LazyLock::new(|| {
-    let config = procfs::kernel_config().unwrap_or_default();
-    config.get("CONFIG_KASAN") == Some(&ConfigSetting::Yes)
-});
-
 /// How long something may take that takes at most `usual` on other kernels than the debug kernel.
 pub fn limit(usual: Duration) -> Duration {
-    if *IS_SLOW { usual * SLOWER } else { usual }
+    if is_debug() { usual * SLOWER } else { usual }
+}
+
+/// By how much two readings may differ that differ by at most `usual` on other kernels.
+pub fn slack(usual: u64) -> u64 {
+    if is_debug() {
+        usual * u64::from(SLOWER)
+    } else {
+        usual
+    }
+}
+
+/// How long to sleep, so that it is a sleep: one that is over before the kernel has begun it is none.
+pub fn sleep(usual: Duration) {
+    thread::sleep(if is_debug() { usual * SLOWER } else { usual });
 }
 
 /// How often to do something: `usual` times, on the debug kernel `debug` times.
 pub fn times(usual: usize, debug: usize) -> usize {
-    if *IS_SLOW { debug } else { usual }
+    if is_debug() { debug } else { usual }
 }
 
 /// One of how many of a long list the debug kernel is given.
@@ -37,7 +44,11 @@ const ONE_IN: usize = 5;
 /// All of a long list; on the debug kernel what is needed and of the others one in a few, always the
 /// same ones.
 pub fn some<T>(all: Vec<T>, is_needed: impl Fn(&T) -> bool) -> Vec<T> {
-    if *IS_SLOW { thin(all, is_needed) } else { all }
+    if is_debug() {
+        thin(all, is_needed)
+    } else {
+        all
+    }
 }
 
 fn thin<T>(all: Vec<T>, is_needed: impl Fn(&T) -> bool) -> Vec<T> {

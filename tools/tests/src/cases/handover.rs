@@ -24,6 +24,7 @@ use crate::{
     context::Context,
     exchange::{Answer, Ask},
     implementation::{Implementation, MODULE},
+    kernel_config::is_debug,
     pace,
     peer::wait_until,
     requests,
@@ -170,6 +171,10 @@ fn nothing_is_left(context: &Context, _: &str) -> anyhow::Result<()> {
     };
     // The first round fills what the kernel keeps for good.
     round()?;
+    if is_debug() {
+        // KASAN holds back what is freed; kmemleak looks for what is not, after the last test.
+        return round();
+    }
     let mut caches = Caches::open()?;
     let before = caches.counts()?;
     round()?;

@@ -29,6 +29,7 @@ use super::{
 use crate::{
     compare::compare,
     exchange::{Answer, Ask},
+    pace,
     peer::{Peer, wait_until},
 };
 
@@ -166,7 +167,7 @@ fn worked(ready: &Sender<Pid>, work: Duration) -> anyhow::Result<()> {
     compute(work)?;
     // Context switches, which do not depend on how busy the machine is.
     for _ in 0..work.as_millis() {
-        thread::sleep(Duration::from_micros(50));
+        pace::sleep(Duration::from_micros(50));
     }
     ready.send(gettid())?;
     Ok(())
