@@ -13,10 +13,9 @@
 //!   [`exit_moving`].
 //! - Who asks: [`caller`]; what is asked: [`requests`]; what came back and when: [`exchange`].
 //! - What is equal: [`compare`].
-//! - What is tested: [`cases`]; how long that may take: [`pace`].
+//! - What is tested: [`cases`]; how long that may take: [`pace`]; random messages: [`fuzz`]; all at
+//!   once: [`soak`].
 //! - What the kernel has to say of itself: [`kernel_config`], [`kernel_log`], [`kmemleak`], [`slab`].
-//! - What is tested: [`cases`]; random messages: [`fuzz`]; all at once:
-//!   [`soak`].
 
 pub mod caller;
 pub mod cases;
