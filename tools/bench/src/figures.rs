@@ -30,6 +30,15 @@ pub(crate) enum Unit {
     Bytes,
     /// Answers a second, by the wall clock of a busy machine.
     PerSecond,
+    /// Percent of another figure, likewise.
+    Percent,
+}
+
+impl Unit {
+    /// Whether it depends on what the machine was doing, so that there is nothing to compare with.
+    pub(crate) fn passes(self) -> bool {
+        matches!(self, Self::PerSecond | Self::Percent)
+    }
 }
 
 /// One figure.
@@ -74,7 +83,7 @@ impl Rounds {
                 .filter(|ratio| ratio.is_finite()),
             spread: match self.unit {
                 Unit::PerSecond => spread(&ratios),
-                Unit::Instructions | Unit::Bytes => self.spread(),
+                Unit::Instructions | Unit::Bytes | Unit::Percent => self.spread(),
             }
             .map(rounded),
         }

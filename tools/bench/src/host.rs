@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     count::{Counted, SETTLED},
     figures::{Figures, Key, Rounds, Row, Unit},
-    guard, sizes,
+    guard, scaling, sizes,
     table::{self, Format},
 };
 
@@ -63,20 +63,22 @@ impl Run {
         println!("{}\n", title(&counted));
         println!("{}\n", table::table(&rows, Format::Text));
 
-        let mut concurrent = Vec::new();
+        let (mut concurrent, mut scaled) = (Vec::new(), Vec::new());
         if !self.no_throughput {
             eprintln!("bench: measuring what clients get at once, on two CPUs");
             let rounds: Vec<Rounds> = self.measure("throughput", &built, BOOTS, |guest| {
                 guest.cpus(2).threads(true)
             })?;
             concurrent.extend(rounds.iter().map(Rounds::row));
+            scaled.extend(scaling::scaling(&rounds).iter().map(Rounds::row));
             println!("Answers a second by the wall clock; only the ratios mean anything.");
             println!("{}\n", load()?);
             println!("{}\n", table::table(&concurrent, Format::Text));
+            println!("{SCALING}:\n\n{}\n", table::table(&scaled, Format::Text));
         }
 
         if let Some(page) = &self.doc {
-            document(page, &key, &rows, &concurrent)?;
+            document(page, &key, &rows, [&concurrent, &scaled])?;
         }
         let settled = counted.unsettled.is_empty();
         if !settled {
@@ -89,7 +91,7 @@ impl Run {
         }
         let now = Figures {
             key,
-            rows: rows.into_iter().chain(concurrent).collect(),
+            rows: [rows, concurrent, scaled].concat(),
         };
         let json = match &self.json {
             Some(file) => file.clone(),
@@ -228,7 +230,9 @@ fn size_rows(built: &Built) -> Result<Vec<Row>> {
     ])
 }
 
-fn document(page: &Path, key: &Key, rows: &[Row], concurrent: &[Row]) -> Result<()> {
+const SCALING: &str = "What several clients get together, in percent of what one gets alone";
+
+fn document(page: &Path, key: &Key, rows: &[Row], [concurrent, scaled]: [&[Row]; 2]) -> Result<()> {
     let mut text = format!(
         "Linux {}, {}, {}, {}.\n\n{}",
         key.kernel,
@@ -240,6 +244,8 @@ fn document(page: &Path, key: &Key, rows: &[Row], concurrent: &[Row]) -> Result<
     if !concurrent.is_empty() {
         text += "\n\nClients that ask at once, on two CPUs, in answers a second:\n\n";
         text += &table::table(concurrent, Format::Rest);
+        text += &format!("\n\n{SCALING}:\n\n");
+        text += &table::table(scaled, Format::Rest);
     }
     let old = fs::read_to_string(page).with_context(|| page.display().to_string())?;
     let new = table::replace(&old, &text).with_context(|| page.display().to_string())?;
@@ -252,7 +258,7 @@ fn record(now: Figures, file: &Path) -> Result<()> {
         rows: now
             .rows
             .into_iter()
-            .filter(|row| row.unit != Unit::PerSecond)
+            .filter(|row| !row.unit.passes())
             .collect(),
         key: now.key,
     };

@@ -17,6 +17,7 @@ mod operation;
 mod procfiles;
 mod profile;
 mod requests;
+mod scaling;
 mod sizes;
 mod statistics;
 mod table;
