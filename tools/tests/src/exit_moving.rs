@@ -401,17 +401,17 @@ pub fn broken(known: Known<'_>, process: bool) -> Vec<String> {
     rules(known.record, process)
         .filter(|rule| !(rule.holds)(known))
         .map(|rule| {
-            let values: Vec<_> = rule
-                .fields
-                .iter()
-                .filter_map(|name| Field::named(name))
-                .map(|field| format!("{} {}", field.name, field.show(known.record)))
-                .collect();
+            let values = |record: &Taskstats| {
+                let fields = rule.fields.iter().filter_map(|name| Field::named(name));
+                let shown = fields.map(|field| format!("{} {}", field.name, field.show(record)));
+                shown.collect::<Vec<_>>().join(", ")
+            };
+            let tasks: Vec<_> = known.tasks.iter().map(|task| values(task)).collect();
             format!(
-                "not so: {} ({})\n    {}\n    {:?}",
+                "not so: {} ({})\n    {}\n    tasks: {tasks:#?}\n    {:?}",
                 rule.says,
                 rule.reason,
-                values.join(", "),
+                values(known.record),
                 known.report
             )
         })

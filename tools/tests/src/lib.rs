@@ -9,7 +9,7 @@
 //!
 //! - Who answers: [`implementation`].
 //! - Who is asked for: [`workload`].
-//! - Who exits, who is told of it and what cannot be equal then: [`exit`], [`storm`], [`listener`],
+//! - Who exits, who is told of it and what cannot be equal then: [`exit`], [`brief`], [`storm`], [`listener`],
 //!   [`exit_moving`].
 //! - Who asks: [`caller`]; what is asked: [`requests`]; what came back and when: [`exchange`].
 //! - What is equal: [`compare`].
@@ -17,6 +17,7 @@
 //!   once: [`soak`].
 //! - What the kernel has to say of itself: [`kernel_config`], [`kernel_log`], [`kmemleak`], [`slab`].
 
+pub mod brief;
 pub mod caller;
 pub mod cases;
 pub mod cgroup;

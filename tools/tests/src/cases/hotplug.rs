@@ -8,8 +8,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
 
-use super::listeners::{CPUS, about, end_on, end_on_all, hears, pids, under_each};
+use super::listeners::{CPUS, about, end_on_all, hears, pids, under_each};
 use crate::{
+    brief::end_on,
     context::Context,
     hotplug::Offline,
     implementation::Implementation,

@@ -7,15 +7,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
-use nix::{
-    libc,
-    sched::{CpuSet, sched_setaffinity},
-    unistd::{ForkResult, Pid, fork},
-};
 
 use crate::{
+    brief::end_on,
     context::Context,
-    exit::wait4,
     implementation::Implementation,
     listener::{ExitMessage, Listener, in_sequence},
 };
@@ -77,25 +72,6 @@ pub(super) fn under_each(
         }
     }
     Ok(())
-}
-
-/// A task that ends on this CPU, and has been waited for.
-pub(super) fn end_on(cpu: usize) -> anyhow::Result<u32> {
-    let mut set = CpuSet::new();
-    set.set(cpu)?;
-    // SAFETY: The child makes two system calls and nothing else.
-    match unsafe { fork() }? {
-        ForkResult::Child => {
-            let pinned = sched_setaffinity(Pid::from_raw(0), &set);
-            // SAFETY: Ends the child without touching what it shares with its parent.
-            unsafe { libc::_exit(i32::from(pinned.is_err())) }
-        }
-        ForkResult::Parent { child } => {
-            let usage = wait4(child.as_raw())?;
-            ensure!(usage.status == 0, "not on CPU {cpu}: {}", usage.status);
-            Ok(child.as_raw() as u32)
-        }
-    }
 }
 
 /// Some tasks that end on each CPU, by turns.

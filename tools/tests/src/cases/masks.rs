@@ -6,12 +6,7 @@ use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
-use nix::{
-    libc,
-    sched::{CpuSet, sched_setaffinity},
-    sys::wait::waitpid,
-    unistd::{ForkResult, Pid, fork},
-};
+use nix::libc;
 use taskstats_client::{
     Client, Options, RawAttribute, Request, Subject,
     answer::{Body, Datagram},
@@ -19,6 +14,7 @@ use taskstats_client::{
 };
 
 use crate::{
+    brief::end_on,
     compare::records,
     context::Context,
     differential::differential,
@@ -358,23 +354,7 @@ fn effects(attribute: u16) -> anyhow::Result<Vec<Effect>> {
 
 /// Whether the record of a task that exits on that CPU comes.
 fn reports(client: &mut Client, cpu: usize) -> anyhow::Result<bool> {
-    let mut set = CpuSet::new();
-    set.set(cpu)?;
-    // SAFETY: The child calls nothing but system calls.
-    let child = match unsafe { fork() }? {
-        ForkResult::Child => {
-            let moved = sched_setaffinity(Pid::from_raw(0), &set).is_ok();
-            // SAFETY: Ends the child without touching what it shares with its parent.
-            unsafe { libc::_exit(i32::from(!moved)) }
-        }
-        ForkResult::Parent { child } => child,
-    };
-    let status = waitpid(child, None)?;
-    ensure!(
-        status == nix::sys::wait::WaitStatus::Exited(child, 0),
-        "the child: {status:?}"
-    );
-    let pid = child.as_raw() as u32;
+    let pid = end_on(cpu)?;
     // Who waited for a task has had its record sent.
     while let Some(datagram) = client.exit_record(Duration::ZERO)? {
         let of_child = |stats: taskstats_client::Stats| stats.subject == Subject::Pid(pid);

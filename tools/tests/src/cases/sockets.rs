@@ -18,10 +18,12 @@ use nix::{
 };
 
 use crate::{
-    cases::listeners::{CPUS, end_on, end_on_all, hears},
+    brief::end_on,
+    cases::listeners::{CPUS, end_on_all, hears},
     context::Context,
     implementation::Implementation,
     intended::OF_LISTENERS,
+    kernel_config::is_debug,
     listener::Listener,
     peer::wait_until,
     slab::Caches,
@@ -136,6 +138,10 @@ fn freed(_: Implementation) -> anyhow::Result<()> {
     let mut caches = Caches::open()?;
     let before = objects(&mut caches)?;
     open_and_close(MANY)?;
+    if is_debug() {
+        // KASAN holds back what is freed; kmemleak looks for what is not, after the last test.
+        return Ok(());
+    }
     wait_until("closed listeners to be freed", || {
         Ok(objects(&mut caches)? - before < MANY as i64 / 2)
     })
