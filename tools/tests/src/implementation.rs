@@ -82,11 +82,18 @@ impl Switch {
 
     /// Loads the module file whoever is in charge: `insmod`.
     pub fn load(&self) -> anyhow::Result<()> {
-        let file = File::open(&self.module)
-            .with_context(|| format!("opening {}", self.module.display()))?;
-        finit_module(&file, c"", ModuleInitFlags::empty())?;
-        Ok(())
+        Ok(load(&self.open()?)?)
     }
+
+    /// Opens the module file.
+    pub fn open(&self) -> anyhow::Result<File> {
+        File::open(&self.module).with_context(|| format!("opening {}", self.module.display()))
+    }
+}
+
+/// Loads an open module file whoever is in charge.
+pub fn load(file: &File) -> Result<(), Errno> {
+    finit_module(file, c"", ModuleInitFlags::empty())
 }
 
 /// Unloads the module whoever is in charge, without waiting for its users: `rmmod`.

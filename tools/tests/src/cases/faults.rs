@@ -20,7 +20,7 @@ use crate::{
     cgroup::Hierarchy,
     context::Context,
     faults::{Faults, Last, has_failed},
-    implementation::Implementation,
+    implementation::{Implementation, load},
     listener::Listener,
     peer::Peer,
 };
@@ -86,15 +86,14 @@ fn is_for_want_of_memory(error: &taskstats_client::Error) -> bool {
 }
 
 fn loading(context: &Context, case: &str) -> anyhow::Result<()> {
+    let file = context.switch.open()?;
     let failed = each(
-        || context.switch.load(),
+        || load(&file),
         |loaded, failed| {
             let expected = match loaded {
                 Ok(()) => Implementation::Rust,
-                Err(error) => {
-                    ensure!(failed, "{error:#}");
-                    let errno = error.downcast_ref::<Errno>();
-                    ensure!(errno == Some(&Errno::ENOMEM), "{error:#}");
+                Err(errno) => {
+                    ensure!(failed && errno == Errno::ENOMEM, "{errno}");
                     Implementation::C
                 }
             };
