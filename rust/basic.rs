@@ -102,14 +102,16 @@ pub(crate) fn begin(real_seconds: i64, elapsed_us: u64) -> (u32, u64) {
 /// Returns a name with NULs instead of what is behind its end. Mirrors `strscpy_pad()`.
 pub(crate) fn padded<const N: usize>(comm: Comm) -> [u8; N] {
     const { assert!(N >= size_of::<Comm>()) };
-    let mut padded = [0; N];
+    const ONES: u128 = u128::from_ne_bytes([1; size_of::<Comm>()]);
 
-    // The last byte is a NUL in any case.
-    for (to, from) in padded[..size_of::<Comm>() - 1].iter_mut().zip(comm) {
-        if from == 0 {
-            break;
-        }
-        *to = from;
-    }
+    // The first byte is the lowest; the last one is a NUL in any case.
+    let name = u128::from_le_bytes(comm) << 8 >> 8;
+    // The top bit of each NUL, and perhaps of bytes behind the first one.
+    let nuls = name.wrapping_sub(ONES) & !name & (ONES << 7);
+    // All that is below the first of these bits: what is kept of the NUL itself is 0.
+    let kept = name & (nuls & nuls.wrapping_neg()).wrapping_sub(1);
+
+    let mut padded = [0; N];
+    padded[..size_of::<Comm>()].copy_from_slice(&kept.to_le_bytes());
     padded
 }

@@ -23,11 +23,6 @@ pub(crate) fn fill(stats: &mut taskstats, task: TaskView<'_>, memory: Option<&Me
     stats.coremem = megabyte_usecs(rss);
     stats.virtmem = megabyte_usecs(vm);
 
-    if let Some(memory) = memory {
-        stats.hiwater_rss = kilobytes(memory.high_water_rss_pages);
-        stats.hiwater_vm = kilobytes(memory.high_water_vm_pages);
-    }
-
     let io = task.io();
     stats.read_char = whole_kilobytes(io.read_char);
     stats.write_char = whole_kilobytes(io.write_char);
@@ -36,6 +31,11 @@ pub(crate) fn fill(stats: &mut taskstats, task: TaskView<'_>, memory: Option<&Me
     stats.read_bytes = whole_kilobytes(io.read_bytes);
     stats.write_bytes = whole_kilobytes(io.write_bytes);
     stats.cancelled_write_bytes = whole_kilobytes(io.cancelled_write_bytes);
+
+    if let Some(memory) = memory {
+        stats.hiwater_rss = kilobytes(memory.high_water_rss_pages);
+        stats.hiwater_vm = kilobytes(memory.high_water_vm_pages);
+    }
 }
 
 /// Returns what the kernel integrates, pages times nanoseconds by 1024, in megabytes times

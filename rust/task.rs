@@ -9,6 +9,7 @@ use kernel::{
     bindings,
     pid_namespace::PidNamespace,
     prelude::*,
+    static_assert,
     sync::{
         aref::ARef,
         rcu, //
@@ -303,11 +304,19 @@ impl<'a> TaskView<'a> {
         (read!(self, min_flt) as u64, read!(self, maj_flt) as u64)
     }
 
-    /// Returns the name. If it changes at this moment, parts of it may be the new one's.
+    /// Returns the name. If it changes at this moment, parts of it may be the new one's; the last
+    /// byte is always a NUL.
     #[inline]
     pub(crate) fn comm(self) -> Comm {
-        // More than a word, so it may be torn; the last byte is always a NUL.
-        read!(self, comm)
+        /// A name as a number, which is read by words and not by bytes.
+        #[repr(C, packed)]
+        struct Name(u128);
+        static_assert!(size_of::<Name>() == size_of::<Comm>());
+
+        // SAFETY: The task is valid as long as the view is, and so is its name, which has the size of
+        // a `Name`; that is aligned anywhere. Volatile as in `read!`.
+        let name = unsafe { (&raw const (*self.as_ptr()).comm).cast::<Name>().read_volatile() };
+        name.0.to_ne_bytes()
     }
 
     /// Returns resident and virtual memory, integrated over CPU time, in pages times nanoseconds by
