@@ -72,21 +72,19 @@ impl CpuList {
         }
 
         let no_memory = |_: AllocError| (ENOMEM, c"out of memory");
-        let unreadable = |errno| (errno, c"not a list of CPUs, such as 0-2,5");
         let mask = CpumaskVar::new_zero(GFP_KERNEL).map_err(no_memory)?;
-        match CStr::from_bytes_until_nul(list) {
-            Ok(string) => parse(string, &mask).map_err(unreadable)?,
-            Err(_) => {
-                let mut string =
-                    KVec::with_capacity(list.len() + 1, GFP_KERNEL).map_err(no_memory)?;
-                string
-                    .extend_from_slice(list, GFP_KERNEL)
-                    .map_err(no_memory)?;
-                string.push(0, GFP_KERNEL).map_err(no_memory)?;
-                let string = CStr::from_bytes_with_nul(&string).map_err(|_| unreadable(EINVAL))?;
-                parse(string, &mask).map_err(unreadable)?;
-            }
+        if list.ends_with(&[0]) {
+            parse(list, &mask)
+        } else {
+            let mut string =
+                KVec::with_capacity(list.len() + 1, GFP_KERNEL).map_err(no_memory)?;
+            string
+                .extend_from_slice(list, GFP_KERNEL)
+                .map_err(no_memory)?;
+            string.push(0, GFP_KERNEL).map_err(no_memory)?;
+            parse(&string, &mask)
         }
+        .map_err(|errno| (errno, c"not a list of CPUs, such as 0-2,5"))?;
 
         // SAFETY: Both are valid CPU masks.
         if !unsafe { bindings::cpumask_subset(mask.as_raw(), possible_mask().as_raw()) } {
@@ -102,8 +100,13 @@ impl CpuList {
     }
 }
 
-/// Adds the CPUs of `list` to `mask`. Mirrors `cpulist_parse()`.
-fn parse(list: &CStr, mask: &CpumaskVar) -> Result {
-    // SAFETY: The string is terminated, and `mask` a valid CPU mask that nobody else uses.
-    to_result(unsafe { bindings::cpulist_parse(list.as_char_ptr(), mask.as_raw()) })
+/// Adds the CPUs of `list` to `mask`: of what is before the first NUL. [`EINVAL`] if the last byte is
+/// none. Mirrors `cpulist_parse()`.
+fn parse(list: &[u8], mask: &CpumaskVar) -> Result {
+    if list.last() != Some(&0) {
+        return Err(EINVAL);
+    }
+    // SAFETY: The string is terminated, as checked above, and `mask` a valid CPU mask that nobody
+    // else uses. CAST: `c_char` is a byte.
+    to_result(unsafe { bindings::cpulist_parse(list.as_ptr().cast(), mask.as_raw()) })
 }
