@@ -34,6 +34,8 @@ use kernel::{
     },
 };
 
+use core::mem::MaybeUninit;
+
 /// A socket that registered.
 struct Listener {
     socket: ARef<Socket>,
@@ -51,9 +53,14 @@ impl List {
         core::iter::successors(self.first.as_deref(), |listener| listener.next.as_deref())
     }
 
-    fn push(&mut self, mut listener: KBox<Listener>) {
-        listener.next = self.first.take();
-        self.first = Some(listener);
+    /// Puts `socket` before the others; `room` is what its listener is written to.
+    fn push(&mut self, room: KBox<MaybeUninit<Listener>>, socket: &Socket) {
+        let next = self.first.take();
+
+        self.first = Some(room.write(Listener {
+            socket: socket.into(),
+            next,
+        }));
     }
 
     /// Removes the listener that `socket` is, if it is one.
@@ -113,15 +120,15 @@ impl CpuListeners {
         self.sequence.fetch_add(1, Relaxed)
     }
 
-    fn add(&self, listener: KBox<Listener>) {
+    /// Adds a socket that is not there yet. Nothing is allocated or freed under the lock, which
+    /// exiting tasks wait for: `room` is allocated before.
+    fn add(&self, room: KBox<MaybeUninit<Listener>>, socket: &Socket) {
         let mut list = self.list.write();
 
-        if list.iter().any(|other| other.socket.is(&listener.socket)) {
-            // The box is freed behind the lock: it was declared before the guard.
-            return;
+        if !list.iter().any(|listener| listener.socket.is(socket)) {
+            list.push(room, socket);
+            self.count.add(1, Relaxed);
         }
-        list.push(listener);
-        self.count.add(1, Relaxed);
     }
 
     fn remove(&self, socket: &Socket) {
@@ -180,12 +187,8 @@ impl Listeners {
     /// registers it for none of them. Mirrors `add_del_listener()`.
     fn register(&self, socket: &Socket, cpus: &CpuList) -> Result {
         for cpu in cpus.iter() {
-            let listener = Listener {
-                socket: socket.into(),
-                next: None,
-            };
-            match box_near(cpu, listener, GFP_KERNEL) {
-                Ok(listener) => self.0.get(cpu).ok_or(EINVAL)?.add(listener),
+            match box_near(cpu, GFP_KERNEL) {
+                Ok(room) => self.0.get(cpu).ok_or(EINVAL)?.add(room, socket),
                 Err(AllocError) => {
                     self.deregister(socket, cpus);
                     return Err(ENOMEM);
