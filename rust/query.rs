@@ -130,6 +130,8 @@ fn no_such_task(id: Attribute<'_>) -> Refusal<'_> {
 
 /// Sums up the threads that live, and what those left that have exited. A leader that has exited
 /// before its threads is among the latter. Mirrors `fill_stats_for_tgid()`.
+// Not inlined, so that the loop has the registers to itself.
+#[inline(never)]
 fn sum_up_process(record: &mut Record, tgid: u32) -> Result {
     let rcu = rcu::read_lock();
     let task = task::find_by_vpid(tgid as Pid, &rcu).ok_or(ESRCH)?;
