@@ -19,7 +19,7 @@ use crate::{
     cases::listeners::{CPUS, end_on_all, heard_of, hears},
     cgroup::Hierarchy,
     context::Context,
-    faults::{Faults, Last, has_failed},
+    faults::{Below, Faults, Last, has_failed},
     implementation::{Implementation, load},
     listener::Listener,
     peer::Peer,
@@ -200,10 +200,12 @@ const LISTENERS: usize = 3;
 
 /// How many allocations of an exit fail where nobody can tell whether they did: more than there are
 /// with a leader that exits last, which can be told.
-const OF_A_THREAD: usize = 40;
+const OF_A_THREAD: usize = 20;
 
 fn exit(context: &Context, case: &str, last: Last) -> anyhow::Result<()> {
     let name = last.to_possible_value().context("a name")?;
+    // What else an exit allocates, for filesystems and others, is not what is tested.
+    let _below = Below::function("taskstats_exit")?;
     let mut counts = [0; 2];
     let mut lost = [0; 2];
     for ((count, lost), implementation) in counts.iter_mut().zip(&mut lost).zip(BOTH) {
@@ -244,7 +246,7 @@ fn exit(context: &Context, case: &str, last: Last) -> anyhow::Result<()> {
                 break;
             }
             *count += 1;
-            ensure!(*count < MOST, "there is no end of allocations");
+            ensure!(*count < OF_A_THREAD, "there is no end of allocations");
         }
         ensure!(*count > 0, "no allocation failed");
         for listener in &mut listeners {
