@@ -86,6 +86,8 @@ fn is_for_want_of_memory(error: &taskstats_client::Error) -> bool {
 }
 
 fn loading(context: &Context, case: &str) -> anyhow::Result<()> {
+    // The loader's own allocations are not what is tested: where some of them fail, it warns.
+    let _below = Below::function("do_one_initcall")?;
     let file = context.switch.open()?;
     let failed = each(
         || load(&file),
@@ -200,7 +202,7 @@ const LISTENERS: usize = 3;
 
 /// How many allocations of an exit fail where nobody can tell whether they did: more than there are
 /// with a leader that exits last, which can be told.
-const OF_A_THREAD: usize = 20;
+const OF_A_THREAD: usize = 12;
 
 fn exit(context: &Context, case: &str, last: Last) -> anyhow::Result<()> {
     let name = last.to_possible_value().context("a name")?;

@@ -25,6 +25,7 @@ use crate::{
     intended::OF_LISTENERS,
     kernel_config::is_debug,
     listener::Listener,
+    pace,
     peer::wait_until,
     slab::Caches,
 };
@@ -132,18 +133,18 @@ fn objects(caches: &mut Caches) -> anyhow::Result<i64> {
 }
 
 fn freed(_: Implementation) -> anyhow::Result<()> {
-    const MANY: usize = 200;
+    let many = pace::times(200, 20);
     // What is made once stays; what is made each time shows.
     open_and_close(10)?;
     let mut caches = Caches::open()?;
     let before = objects(&mut caches)?;
-    open_and_close(MANY)?;
+    open_and_close(many)?;
     if is_debug() {
         // KASAN holds back what is freed; kmemleak looks for what is not, after the last test.
         return Ok(());
     }
     wait_until("closed listeners to be freed", || {
-        Ok(objects(&mut caches)? - before < MANY as i64 / 2)
+        Ok(objects(&mut caches)? - before < many as i64 / 2)
     })
 }
 
@@ -190,10 +191,10 @@ impl Drop for Exits {
 /// The moment between a port id that is free and a registration that is gone: whoever takes the
 /// port id in it hears nothing under Rust.
 fn changes_hands(implementation: Implementation) -> anyhow::Result<()> {
-    const TIMES: usize = 40;
+    let times = pace::times(40, 10);
     let exits = [Exits::on(0)?, Exits::on(1)?];
     let mut inherited = 0;
-    for _ in 0..TIMES {
+    for _ in 0..times {
         let closed = Listener::on("0-1")?;
         let port = closed.port();
         let closing = thread::spawn(move || drop(closed));
