@@ -63,8 +63,8 @@ impl List {
         }));
     }
 
-    /// Removes the listener that `socket` is, if it is one.
-    fn remove(&mut self, socket: &Socket) -> Option<KBox<Listener>> {
+    /// Removes the listener that `socket` is, if it is one, and returns its reference to the socket.
+    fn remove(&mut self, socket: &Socket) -> Option<ARef<Socket>> {
         let mut place = &mut self.first;
 
         while place
@@ -73,9 +73,9 @@ impl List {
         {
             place = &mut place.as_mut()?.next;
         }
-        let mut removed = place.take()?;
-        *place = removed.next.take();
-        Some(removed)
+        let Listener { socket, next } = KBox::into_inner(place.take()?);
+        *place = next;
+        Some(socket)
     }
 }
 
@@ -120,8 +120,8 @@ impl CpuListeners {
         self.sequence.fetch_add(1, Relaxed)
     }
 
-    /// Adds a socket that is not there yet. Nothing is allocated or freed under the lock, which
-    /// exiting tasks wait for: `room` is allocated before.
+    /// Adds a socket that is not there yet. Nothing is allocated under the lock, which exiting tasks
+    /// wait for: `room` is allocated before.
     fn add(&self, room: KBox<MaybeUninit<Listener>>, socket: &Socket) {
         let mut list = self.list.write();
 
@@ -132,6 +132,7 @@ impl CpuListeners {
     }
 
     fn remove(&self, socket: &Socket) {
+        // A last reference is put behind the lock.
         let removed;
         let mut list = self.list.write();
 
