@@ -37,6 +37,7 @@ impl Command<Taskstats> for Get {
     ];
 
     /// Mirrors `cgroupstats_user_cmd()`.
+    #[inline]
     fn doit<'a>(
         _taskstats: &Taskstats,
         request: Request<'a, Taskstats>,

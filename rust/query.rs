@@ -52,6 +52,7 @@ impl Command<Taskstats> for Get {
 
     /// Does what the first of the attributes asks for, in the order below. Mirrors
     /// `taskstats_user_cmd()`.
+    #[inline]
     fn doit<'a>(taskstats: &Taskstats, request: Request<'a, Taskstats>) -> Result<(), Refusal<'a>> {
         if let Some(list) = request.attribute(TASKSTATS_CMD_ATTR_REGISTER_CPUMASK) {
             let cpus = cpus_to_listen_on(list)?;

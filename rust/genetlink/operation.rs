@@ -11,7 +11,6 @@ use super::{
 };
 use kernel::{
     bindings,
-    error::from_result,
     prelude::*, //
 };
 
@@ -53,7 +52,8 @@ pub(crate) struct Operation<T> {
 impl<T: Operations> Operation<T> {
     /// Makes the entry of command `C`, with attributes checked as before strict validation came up.
     pub(crate) const fn new<C: Command<T>>() -> Self {
-        assert!(!C::POLICY.is_empty());
+        // The core passes no table of attributes if there are none besides type 0.
+        assert!(C::POLICY.len() > 1);
 
         let mut raw: bindings::genl_ops = pin_init::zeroed();
         raw.cmd = C::CMD;
@@ -90,15 +90,15 @@ impl<T: Operations> Operation<T> {
         let family = unsafe { Family::<T>::from_raw((*info).family) };
 
         // SAFETY: `skb` is the message and `info` what the core knows of it, valid during the call;
-        // `attrs` has an entry for each attribute type up to `maxattr`, that is, as many as the
-        // policy has. The family is the one of a `Family<T>` by the safety requirements.
+        // `attrs` has an entry for each attribute type up to `maxattr`, which is not 0, that is, as
+        // many as the policy has. The family is the one of a `Family<T>` by the safety requirements.
         let request = unsafe { Request::from_raw(skb, info, C::POLICY.len()) };
 
-        from_result(|| match C::doit(family.data(), request) {
-            Ok(()) => Ok(0),
+        match C::doit(family.data(), request) {
+            Ok(()) => 0,
             // SAFETY: `info` is valid, and its `extack` this command's own. The attribute can only
             // be one of this request.
-            Err(refusal) => Err(unsafe { refusal.report((*info).extack) }),
-        })
+            Err(refusal) => unsafe { refusal.report((*info).extack) }.to_errno(),
+        }
     }
 }

@@ -45,16 +45,14 @@ impl<'a, T: Operations> Request<'a, T> {
     /// # Safety
     ///
     /// `skb` must be a message that a socket of user space sent, and `info` what the core knows of
-    /// it. Both must be valid and stay as they are during `'a`; `attrs` must be null or have
-    /// `attributes` entries. The family must be the one of a [`Family<T>`](super::Family).
+    /// it. Both must be valid and stay as they are during `'a`; `attrs` must have `attributes`
+    /// entries. The family must be the one of a [`Family<T>`](super::Family).
     #[inline]
     pub(super) unsafe fn from_raw(
         skb: *mut bindings::sk_buff,
         info: *mut bindings::genl_info,
         attributes: usize,
     ) -> Self {
-        // SAFETY: By the safety requirements of this function, `info` is valid.
-        let none = unsafe { (*info).attrs.is_null() };
         // SAFETY: By the safety requirements of this function, `skb` is valid. Netlink keeps its
         // parameters in the buffer's `cb` (`NETLINK_CB()`), which is aligned for that.
         let parameters = unsafe { (&raw const (*skb).cb).cast::<bindings::netlink_skb_parms>() };
@@ -66,7 +64,7 @@ impl<'a, T: Operations> Request<'a, T> {
             // SAFETY: `netlink_unicast()` has noted the socket that sent the message, which is in
             // the middle of doing so, and stays open until it has done so.
             socket: unsafe { Socket::from_ptr((*parameters).sk) },
-            attributes: if none { 0 } else { attributes },
+            attributes,
             _info: PhantomData,
             _family: PhantomData,
         }
