@@ -83,9 +83,9 @@ SNAPSHOT = $(BIN)/guest run --impl none --config $(1) -- $(BIN)/suite snapshot >
 .PHONY: test
 test: module
 	@$(BIN)/kernel build --config pristine >/dev/null
-	@$(BIN)/tally \
-		'tools: cargo test --release --quiet $(CARGO_FLAGS) --workspace' \
+	@$(BIN)/tally --jobs 2 \
 		'suite: $(BIN)/guest run --impl none --timeout 1200 -- $(call SUITE,lean)' \
+		'tools: cargo test --release --quiet $(CARGO_FLAGS) --workspace' \
 		'fuzz: $(call FUZZ,1200)' \
 		'unchanged without the module: $(call SNAPSHOT,pristine) && $(call SNAPSHOT,lean) && diff -u $(CACHE)/pristine.json $(CACHE)/lean.json'
 
