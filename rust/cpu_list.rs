@@ -76,8 +76,7 @@ impl CpuList {
         if list.ends_with(&[0]) {
             parse(list, &mask)
         } else {
-            let mut string =
-                KVec::with_capacity(list.len() + 1, GFP_KERNEL).map_err(no_memory)?;
+            let mut string = KVec::with_capacity(list.len() + 1, GFP_KERNEL).map_err(no_memory)?;
             string
                 .extend_from_slice(list, GFP_KERNEL)
                 .map_err(no_memory)?;

@@ -315,7 +315,11 @@ impl<'a> TaskView<'a> {
 
         // SAFETY: The task is valid as long as the view is, and so is its name, which has the size of
         // a `Name`; that is aligned anywhere. Volatile as in `read!`.
-        let name = unsafe { (&raw const (*self.as_ptr()).comm).cast::<Name>().read_volatile() };
+        let name = unsafe {
+            (&raw const (*self.as_ptr()).comm)
+                .cast::<Name>()
+                .read_volatile()
+        };
         name.0.to_ne_bytes()
     }
 
