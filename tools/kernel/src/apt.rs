@@ -3,6 +3,7 @@
 
 mod install;
 mod sources;
+mod version;
 
 pub(crate) use install::{
     install, is_debian, missing, newest_installable, offered, offers_at_least, owner, update,

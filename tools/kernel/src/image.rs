@@ -10,8 +10,8 @@ use std::{fs, path::PathBuf};
 use anyhow::{Result, bail};
 
 use crate::{
-    Built, Cache, Config, Project, accounting, config::Options, hint::hint, kbuild::Kbuild, layout,
-    progress, run, setup, source::Source, space,
+    Built, Cache, Config, Project, accounting, config::Options, hint::hint, kbuild::Kbuild,
+    progress, run, setup, source::Source, space, toolchain::vng,
 };
 pub(crate) use plan::Plan;
 
@@ -26,6 +26,31 @@ pub struct Request {
     pub update: bool,
 }
 
+/// Finds the built kernel of this work tree: its patches, its configuration, this machine's
+/// compilers.
+///
+/// Builds, installs and fetches nothing. An error says what to run where something is not there.
+pub fn built(config: Config) -> Result<Built> {
+    let cache = Cache::open()?;
+    let project = Project::find()?;
+    let plan = Plan::of_what_is_there(&cache, &project, config)?;
+    let built = plan.built(&cache, &project);
+    if !plan.is_complete(&built) {
+        bail!(
+            "the kernel `{config}` is not built with these patches, options and compilers: \
+             run `{}` first",
+            config.make_command()
+        );
+    }
+    if !vng::is_installed(&cache) {
+        bail!(
+            "virtme-ng is not installed: run `{}` first",
+            config.make_command()
+        );
+    }
+    Ok(built)
+}
+
 /// Builds a kernel with everything that this takes, from setting up the machine on. Does nothing
 /// where it is built.
 pub fn build(request: &Request) -> Result<Built> {
@@ -37,7 +62,7 @@ pub fn build(request: &Request) -> Result<Built> {
     }
     let is_plain = request.tarball.is_none() && !request.update;
     if is_plain && setup::is_complete()? {
-        if let Ok(built) = layout::built(request.config) {
+        if let Ok(built) = built(request.config) {
             return Ok(built);
         }
     }

@@ -3,10 +3,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
-
-use crate::{Cache, Config, Project, image::Plan, toolchain::vng};
-
 /// A built kernel, and everything that belongs to it.
 #[derive(Debug, Clone)]
 pub struct Built {
@@ -26,29 +22,4 @@ pub struct Built {
     pub accounting: PathBuf,
     /// The program `vng` of virtme-ng.
     pub vng: PathBuf,
-}
-
-/// Finds the built kernel of this work tree: its patches, its configuration, this machine's
-/// compilers.
-///
-/// Builds, installs and fetches nothing. An error says what to run where something is not there.
-pub fn built(config: Config) -> Result<Built> {
-    let cache = Cache::open()?;
-    let project = Project::find()?;
-    let plan = Plan::of_what_is_there(&cache, &project, config)?;
-    let built = plan.built(&cache, &project);
-    if !plan.is_complete(&built) {
-        bail!(
-            "the kernel `{config}` is not built with these patches, options and compilers: \
-             run `{}` first",
-            config.make_command()
-        );
-    }
-    if !vng::is_installed(&cache) {
-        bail!(
-            "virtme-ng is not installed: run `{}` first",
-            config.make_command()
-        );
-    }
-    Ok(built)
 }

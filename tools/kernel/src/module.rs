@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Building the module of a work tree, outside the work tree.
 
+pub(crate) mod place;
 mod tree;
 
 use std::{
@@ -11,13 +12,12 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    Built, Cache, Config, Project, Request, image, kbuild::Kbuild, key::Inputs, run,
-    toolchain::rustc::Rustc,
+    Built, Cache, Config, Project, Request, image, kbuild::Kbuild, run, toolchain::rustc::Rustc,
 };
+pub(crate) use place::NAME;
+pub use place::Purpose;
+use place::{aside, file_name, output};
 use tree::Tree;
-
-/// The module's name.
-pub(crate) const NAME: &str = "rust_taskstats";
 
 /// The object that all of its Rust is compiled to.
 const OBJECT: &str = "rust/taskstats_main.o";
@@ -29,29 +29,6 @@ pub enum Kernel {
     Ours(Config),
     /// A kernel tree of the user's own: a build directory, as `KDIR=` names it.
     Theirs(PathBuf),
-}
-
-/// What the module is built to be.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Purpose {
-    /// Used.
-    #[default]
-    Use,
-    /// Tested: it compares each record that it fills with C's, and brings KUnit tests. The
-    /// module that it gets C's from is in the same directory.
-    Test,
-}
-
-impl Purpose {
-    const TEST_DIRECTORY: &str = "test";
-
-    /// What Kbuild is told.
-    pub(crate) fn arguments(self) -> Vec<String> {
-        match self {
-            Self::Use => vec![],
-            Self::Test => vec!["TASKSTATS_TEST_BUILD=1".into()],
-        }
-    }
 }
 
 /// Builds the module and returns where it is.
@@ -87,16 +64,6 @@ pub fn build_others(source: &Path, config: Config) -> Result<PathBuf> {
     let name = source.file_name().unwrap_or_default().to_string_lossy();
     Job::new(source, &Tree::read(&built.build)?)?
         .build(&format!("building the modules in {name}"), &[])
-}
-
-/// Where the module of a work tree is, built for a kernel's build directory.
-pub(crate) fn file(cache: &Cache, project: &Project, build: &Path, purpose: Purpose) -> PathBuf {
-    let output = output(cache, project.top(), build);
-    match purpose {
-        Purpose::Use => output,
-        Purpose::Test => aside(output, Purpose::TEST_DIRECTORY),
-    }
-    .join(file_name())
 }
 
 /// A module to build: from which directory, for which kernel, with what.
@@ -189,22 +156,4 @@ impl Job {
             |_| None,
         )
     }
-}
-
-/// One directory for each source, mostly a work tree, and kernel.
-fn output(cache: &Cache, source: &Path, kdir: &Path) -> PathBuf {
-    let mut inputs = Inputs::default();
-    inputs.add("work tree", source.display());
-    inputs.add("kernel", kdir.display());
-    cache.modules().join(inputs.key())
-}
-
-fn aside(output: PathBuf, name: &str) -> PathBuf {
-    let mut output = output.into_os_string();
-    output.push(format!("-{name}"));
-    output.into()
-}
-
-fn file_name() -> String {
-    format!("{NAME}.ko")
 }

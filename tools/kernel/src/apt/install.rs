@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, io::IsTerminal, path::Path};
 use anyhow::{Context, Result, bail};
 use semver::Version;
 
-use super::sources::upstream;
+use super::version::upstream;
 use crate::{Cache, hint::hint, progress, run};
 
 /// Waits for another apt, such as the machine's own nightly one, and keeps the machine's

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use semver::Version;
 
-use super::{command, install::update};
+use super::{command, install::update, version::upstream};
 use crate::{Cache, archive, progress, run, space::MEGABYTE};
 
 /// The suite that has newer packages than the machine's own release may have.
@@ -124,22 +124,6 @@ fn versions(madison: &str) -> impl DoubleEndedIterator<Item = (&str, &str)> {
         })
 }
 
-/// The upstream part of Debian's version `[epoch:]upstream[-revision]`, without what packaging put
-/// behind it.
-pub(super) fn upstream(version: &str) -> Option<Version> {
-    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
-    let end = version
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(version.len());
-    // A first release has two numbers.
-    let mut numbers = version[..end].split('.').map(|number| number.parse().ok());
-    Some(Version::new(
-        numbers.next()??,
-        numbers.next()??,
-        numbers.next().unwrap_or(Some(0))?,
-    ))
-}
-
 /// Makes apt see the newer suite, and nothing else, without touching the machine's sources.
 fn private_sources(cache: &Cache) -> Result<Vec<String>> {
     let base = cache.downloads().join("apt");
@@ -248,18 +232,6 @@ linux-source-7.3 | 7.3.11-1 | somewhere trixie-backports/main Sources
         let names = ["linux-source-7.3"; 2];
         let expected = names.into_iter().zip(["7.3.10-1~bpo13+1", "7.3.9-1"]);
         assert!(versions(MADISON).eq(expected));
-    }
-
-    #[test]
-    fn upstream_versions() {
-        assert_eq!(upstream("7.3.10-1~bpo13+1"), Some(Version::new(7, 3, 10)));
-        assert_eq!(
-            upstream("1.95.0+dfsg1-2~bpo13+1"),
-            Some(Version::new(1, 95, 0))
-        );
-        assert_eq!(upstream("1:7.3-1"), Some(Version::new(7, 3, 0)));
-        assert_eq!(upstream("7.3~rc4-1"), Some(Version::new(7, 3, 0)));
-        assert_eq!(upstream("unknown"), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     Built, Cache, Config, Project, accounting,
     config::Options,
     key::Inputs,
-    module::{self, Purpose},
+    module::place::{self, Purpose},
     patches::Series,
     source::Source,
     toolchain::{Toolchain, vng},
@@ -110,8 +110,8 @@ impl Plan {
         let build = source.join(self.build_name());
         Built {
             image: build.join("arch/x86/boot/bzImage"),
-            module: module::file(cache, project, &build, Purpose::Use),
-            test_module: module::file(cache, project, &build, Purpose::Test),
+            module: place::file(cache, project, &build, Purpose::Use),
+            test_module: place::file(cache, project, &build, Purpose::Test),
             accounting: build.join("accounting"),
             vng: vng::program(cache),
             build,
