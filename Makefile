@@ -24,8 +24,9 @@ RECORD ?=
 DOC ?=
 FIGURE ?= GET PID
 
-# Options of `make fuzz`; SEED is one of `make test` as well.
+# Options of `make fuzz` and `make soak`; SEED is one of `make test` as well.
 MESSAGES ?= 20000
+SECONDS ?= 60
 SEED ?= 1
 
 .PHONY: help
@@ -36,6 +37,7 @@ help:
 	@echo '                         with C filling each record as well, and allocations that fail'
 	@echo 'make test-oracle         the suite, with C filling each record as well [KERNEL=lean]'
 	@echo 'make fuzz                random messages to C and to Rust [MESSAGES=n] [SEED=n]'
+	@echo 'make soak                load and unload while all is done at once [SECONDS=n] [SEED=n] [KERNEL=debug]'
 	@echo 'make check               formatting, lints, documentation, patches'
 	@echo "make guest CMD='...'     run a command in a guest [IMPL=rust|c] [CPUS=n] [ICOUNT=1]"
 	@echo '                         [KERNEL=lean|debug] [TIMEOUT=seconds]'
@@ -78,6 +80,9 @@ SUITE = $(BIN)/suite run --module "$$($(BIN)/kernel path --config $(1) $(or $(2)
 # Random messages; the argument is how many seconds they may take.
 FUZZ = $(BIN)/guest run --impl none --timeout $(1) -- $(BIN)/suite fuzz \
 	--module "$$($(BIN)/kernel path module)" --messages $(MESSAGES) --seed $(SEED)
+# Everything at once; the arguments are the kernel and for how many seconds.
+SOAK = $(BIN)/guest run --impl none --config $(1) --timeout $$(($(2) + 600)) -- $(BIN)/suite soak \
+	--module "$$($(BIN)/kernel path --config $(1) module)" --seconds $(2) --seed $(SEED)
 SNAPSHOT = $(BIN)/guest run --impl none --config $(1) -- $(BIN)/suite snapshot >$(CACHE)/$(1).json
 
 .PHONY: test
@@ -111,7 +116,7 @@ test-debug: tools
 		'suite, 1st half: $(call SUITE_DEBUG,1/2)' \
 		'suite, 2nd half: $(call SUITE_DEBUG,2/2)' \
 		'faults are seen: $(BIN)/planted' \
-		'soak: $(BIN)/guest run --impl none --config debug --timeout 600 -- $(BIN)/suite soak --seconds 60 --module "$$($(BIN)/kernel path --config debug module)"'
+		'soak: $(call SOAK,debug,60)'
 
 .PHONY: bench
 bench: module
@@ -124,6 +129,10 @@ profile: module
 .PHONY: fuzz
 fuzz: module
 	@$(call FUZZ,14400)
+
+.PHONY: soak
+soak: module
+	@$(call SOAK,$(KERNEL),$(SECONDS))
 
 .PHONY: check
 check: module
