@@ -28,7 +28,9 @@ use zerocopy_derive::KnownLayout;
 /// `CGROUPSTATS_CMD_GET`.
 pub(crate) struct Get;
 
-impl Command<Taskstats> for Get {
+impl Command for Get {
+    type Family = Taskstats;
+
     const CMD: u8 = CGROUPSTATS_CMD_GET as u8;
     const PERMISSION: Permission = Permission::Any;
     const POLICY: &'static [Policy] = &[
@@ -38,10 +40,7 @@ impl Command<Taskstats> for Get {
 
     /// Mirrors `cgroupstats_user_cmd()`.
     #[inline]
-    fn doit<'a>(
-        _taskstats: &Taskstats,
-        request: Request<'a, Taskstats>,
-    ) -> Result<(), Refusal<'a>> {
+    fn doit<'a>(_taskstats: &Taskstats, request: Request<'a, Self>) -> Result<(), Refusal<'a>> {
         let fd = request
             .attribute(CGROUPSTATS_CMD_ATTR_FD)
             .ok_or_else(|| Refusal::new(EINVAL, c"no file descriptor of a control group"))?;

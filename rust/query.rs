@@ -39,7 +39,9 @@ use kernel::{
 /// `TASKSTATS_CMD_GET`.
 pub(crate) struct Get;
 
-impl Command<Taskstats> for Get {
+impl Command for Get {
+    type Family = Taskstats;
+
     const CMD: u8 = TASKSTATS_CMD_GET as u8;
     const PERMISSION: Permission = Permission::NetAdmin;
     const POLICY: &'static [Policy] = &[
@@ -53,7 +55,7 @@ impl Command<Taskstats> for Get {
     /// Does what the first of the attributes asks for, in the order below. Mirrors
     /// `taskstats_user_cmd()`.
     #[inline]
-    fn doit<'a>(taskstats: &Taskstats, request: Request<'a, Taskstats>) -> Result<(), Refusal<'a>> {
+    fn doit<'a>(taskstats: &Taskstats, request: Request<'a, Self>) -> Result<(), Refusal<'a>> {
         if let Some(list) = request.attribute(TASKSTATS_CMD_ATTR_REGISTER_CPUMASK) {
             let cpus = cpus_to_listen_on(list)?;
             Ok(request
@@ -92,10 +94,7 @@ fn cpus_to_listen_on(list: Attribute<'_>) -> Result<CpuList, Refusal<'_>> {
 }
 
 /// Mirrors `cmd_attr_pid()` and `fill_stats_for_pid()`.
-fn answer_task<'a>(
-    request: Request<'a, Taskstats>,
-    attribute: Attribute<'a>,
-) -> Result<(), Refusal<'a>> {
+fn answer_task<'a>(request: Request<'a, Get>, attribute: Attribute<'a>) -> Result<(), Refusal<'a>> {
     let pid = attribute.u32()?;
     let task = task::find_get_by_vpid(pid as Pid).ok_or_else(|| no_such_task(attribute))?;
     let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, aggregate::room(1))?;
@@ -109,7 +108,7 @@ fn answer_task<'a>(
 
 /// Mirrors `cmd_attr_tgid()`.
 fn answer_process<'a>(
-    request: Request<'a, Taskstats>,
+    request: Request<'a, Get>,
     attribute: Attribute<'a>,
 ) -> Result<(), Refusal<'a>> {
     let tgid = attribute.u32()?;

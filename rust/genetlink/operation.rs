@@ -25,8 +25,11 @@ pub(crate) enum Permission {
     NetAdmin,
 }
 
-/// A command of the family of `T`.
-pub(crate) trait Command<T: Operations> {
+/// A command of a family.
+pub(crate) trait Command: Sized {
+    /// What the family answers with.
+    type Family: Operations;
+
     /// The command's number.
     const CMD: u8;
 
@@ -38,7 +41,7 @@ pub(crate) trait Command<T: Operations> {
     const PERMISSION: Permission;
 
     /// Answers one request, or says why not.
-    fn doit<'a>(data: &T, request: Request<'a, T>) -> Result<(), Refusal<'a>>;
+    fn doit<'a>(family: &Self::Family, request: Request<'a, Self>) -> Result<(), Refusal<'a>>;
 }
 
 /// An entry of a family's table of commands.
@@ -51,7 +54,7 @@ pub(crate) struct Operation<T> {
 
 impl<T: Operations> Operation<T> {
     /// Makes the entry of command `C`, with attributes checked as before strict validation came up.
-    pub(crate) const fn new<C: Command<T>>() -> Self {
+    pub(crate) const fn new<C: Command<Family = T>>() -> Self {
         // The core passes no table of attributes if there are none besides type 0.
         assert!(C::POLICY.len() > 1);
 
@@ -80,7 +83,7 @@ impl<T: Operations> Operation<T> {
     ///
     /// To be called by the generic netlink core alone, as the `doit` of command `C` of a family
     /// that is a [`Family<T>`].
-    unsafe extern "C" fn doit<C: Command<T>>(
+    unsafe extern "C" fn doit<C: Command<Family = T>>(
         skb: *mut bindings::sk_buff,
         info: *mut bindings::genl_info,
     ) -> c_int {
@@ -92,7 +95,7 @@ impl<T: Operations> Operation<T> {
         // SAFETY: `skb` is the message and `info` what the core knows of it, valid during the call;
         // `attrs` has an entry for each attribute type up to `maxattr`, which is not 0, that is, as
         // many as the policy has. The family is the one of a `Family<T>` by the safety requirements.
-        let request = unsafe { Request::from_raw(skb, info, C::POLICY.len()) };
+        let request = unsafe { Request::<C>::from_raw(skb, info) };
 
         match C::doit(family.data(), request) {
             Ok(()) => 0,

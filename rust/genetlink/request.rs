@@ -5,6 +5,7 @@
 use super::{
     family::Operations,
     message::Message,
+    operation::Command,
     socket::Socket,
     Attribute,
     Room, //
@@ -24,34 +25,32 @@ use core::{
     ptr::NonNull, //
 };
 
-/// A request to the family of `T` that is being answered.
+/// A request of command `C` that is being answered.
 ///
 /// # Invariants
 ///
-/// `info` points to a `genl_info` that is valid and not changed during `'a`, whose `attrs` have
-/// `attributes` entries, each null or an attribute of the message, and whose family is the one of a
-/// [`Family<T>`](super::Family). `socket` sent the request.
-pub(crate) struct Request<'a, T> {
+/// `info` points to a `genl_info` that is valid and not changed during `'a`, whose `attrs` have as
+/// many entries as `C::POLICY`, each null or an attribute of the message, and whose family is a
+/// [`Family<C::Family>`](super::Family). `socket` sent the request.
+pub(crate) struct Request<'a, C> {
     info: NonNull<bindings::genl_info>,
     socket: &'a Socket,
-    attributes: usize,
     _info: PhantomData<&'a bindings::genl_info>,
-    _family: PhantomData<fn(&T)>,
+    _command: PhantomData<fn(&C)>,
 }
 
-impl<'a, T: Operations> Request<'a, T> {
+impl<'a, C: Command> Request<'a, C> {
     /// Wraps what the generic netlink core passes to a command.
     ///
     /// # Safety
     ///
     /// `skb` must be a message that a socket of user space sent, and `info` what the core knows of
-    /// it. Both must be valid and stay as they are during `'a`; `attrs` must have `attributes`
-    /// entries. The family must be the one of a [`Family<T>`](super::Family).
+    /// it. Both must be valid and stay as they are during `'a`; `attrs` must have as many entries as
+    /// `C::POLICY`. The family must be a [`Family<C::Family>`](super::Family).
     #[inline]
     pub(super) unsafe fn from_raw(
         skb: *mut bindings::sk_buff,
         info: *mut bindings::genl_info,
-        attributes: usize,
     ) -> Self {
         // SAFETY: By the safety requirements of this function, `skb` is valid. Netlink keeps its
         // parameters in the buffer's `cb` (`NETLINK_CB()`), which is aligned for that.
@@ -64,9 +63,8 @@ impl<'a, T: Operations> Request<'a, T> {
             // SAFETY: `netlink_unicast()` has noted the socket that sent the message, which is in
             // the middle of doing so, and stays open until it has done so.
             socket: unsafe { Socket::from_ptr((*parameters).sk) },
-            attributes,
             _info: PhantomData,
-            _family: PhantomData,
+            _command: PhantomData,
         }
     }
 
@@ -75,7 +73,7 @@ impl<'a, T: Operations> Request<'a, T> {
     pub(crate) fn attribute(&self, attribute: c_uint) -> Option<Attribute<'a>> {
         // CAST: `usize` is at least 32 bits wide.
         let attribute = attribute as usize;
-        if attribute >= self.attributes {
+        if attribute >= C::POLICY.len() {
             return None;
         }
         // SAFETY: By the type invariants, `attrs` has this entry.
@@ -94,7 +92,7 @@ impl<'a, T: Operations> Request<'a, T> {
 
     /// Returns what the family keeps for the socket that sent the request; [`ENOMEM`] if there is no
     /// memory for it. Mirrors `genl_sk_priv_get()`.
-    pub(crate) fn socket_private(&self) -> Result<&'a T::SocketPrivate> {
+    pub(crate) fn socket_private(&self) -> Result<&'a <C::Family as Operations>::SocketPrivate> {
         // SAFETY: By the type invariants, the family is valid and registered, with private memory
         // for sockets. The core changes it for nobody to see.
         let private = from_err_ptr(unsafe {
@@ -103,7 +101,7 @@ impl<'a, T: Operations> Request<'a, T> {
                 self.socket.as_ptr(),
             )
         })?;
-        // SAFETY: By the type invariants, the family initialized it as `T::SocketPrivate`. It stays
+        // SAFETY: By the type invariants, the family initialized it as its `SocketPrivate`. It stays
         // until the socket is closed or the family goes, neither of which happens while a request
         // of the socket to the family is being answered.
         Ok(unsafe { &*private.cast() })
