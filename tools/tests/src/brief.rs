@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A task that does nothing but end on a CPU.
+//! Tasks that are over at once, as cheap as they can be.
+//!
+//! As after vfork, they borrow this process's memory until they have ended. A copy would cost far more
+//! than the end, on the debug kernel half a second.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use nix::{
     libc::SIGCHLD,
     sched::{CloneFlags, CpuSet, clone, sched_setaffinity},
@@ -11,22 +14,27 @@ use nix::{
 
 use crate::exit::wait4;
 
+/// Room for the stack of a child.
+pub(crate) const STACK: usize = 16 << 10;
+
+/// Starts a child that does what it is told, which ends with an exit status, and waits until it has.
+/// The child is still to be waited for. Returns its id.
+pub(crate) fn spawn(stack: &mut [u8; STACK], child: impl FnMut() -> isize) -> anyhow::Result<i32> {
+    let flags = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
+    // SAFETY: The stack is the child's alone as long as it runs, for this thread sleeps until then.
+    let pid = unsafe { clone(Box::new(child), stack, flags, Some(SIGCHLD)) };
+    Ok(pid.context("clone")?.as_raw())
+}
+
 /// Has a process end on this CPU and waits for it. Returns its id.
-///
-/// As vfork: it borrows this process's memory until it has ended. A copy would cost far more than
-/// the end, on the debug kernel half a second.
 pub fn end_on(cpu: usize) -> anyhow::Result<u32> {
     let mut set = CpuSet::new();
     set.set(cpu)?;
-    let mut stack = [0; 16 << 10];
-    let child = Box::new(|| sched_setaffinity(Pid::from_raw(0), &set).map_or(1, |()| 0));
-    let flags = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
-    // SAFETY: The child makes two system calls on a stack of its own, and this thread sleeps until it
-    // has ended.
-    let pid = unsafe { clone(child, &mut stack, flags, Some(SIGCHLD)) }?;
-    let usage = wait4(pid.as_raw())?;
+    let pinned = || sched_setaffinity(Pid::from_raw(0), &set).map_or(1, |()| 0);
+    let pid = spawn(&mut [0; STACK], pinned)?;
+    let usage = wait4(pid)?;
     ensure!(usage.status == 0, "not on CPU {cpu}: {}", usage.status);
-    Ok(pid.as_raw() as u32)
+    Ok(pid as u32)
 }
 
 #[cfg(test)]

@@ -11,13 +11,12 @@ use std::{
 };
 
 use anyhow::Context;
-use nix::{
-    errno::Errno,
-    libc::{self, c_int, c_void},
-    sys::{prctl, signal::Signal},
-};
+use nix::sys::{prctl, signal::Signal};
 
-use crate::exit::{Usage, pin, wait4};
+use crate::{
+    brief::{STACK, spawn},
+    exit::{Usage, pin, wait4},
+};
 
 /// Reports are written together, not each as it comes.
 const TOGETHER: usize = 500;
@@ -47,10 +46,10 @@ impl Ended {
 pub fn act(cpu: usize, tasks: usize) -> anyhow::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     pin(cpu)?;
-    let mut stack = stack();
+    let mut stack = [0; STACK];
     let mut lines = String::new();
     for index in 0..tasks {
-        let pid = spawn(&mut stack, index)?;
+        let pid = spawn(&mut stack, || child(index))?;
         let usage = wait4(pid)?;
         writeln!(lines, "{}", serde_json::to_string(&(pid, usage))?)?;
         if index % TOGETHER == TOGETHER - 1 || index + 1 == tasks {
@@ -62,28 +61,11 @@ pub fn act(cpu: usize, tasks: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A stack for [`spawn`].
-pub(crate) fn stack() -> Vec<u128> {
-    vec![0; 4096]
-}
-
-/// Starts a child that exits, with a status below 100 that tells its index.
-///
-/// As vfork: the child borrows this process's memory until it has ended.
-pub(crate) fn spawn(stack: &mut [u128], index: usize) -> anyhow::Result<i32> {
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-    let top = stack.as_mut_ptr_range().end.cast::<c_void>();
-    // SAFETY: The stack is the child's alone as long as it runs, for this thread sleeps until then.
-    let pid = unsafe { libc::clone(child, top, flags, index as *mut c_void) };
-    Errno::result(pid).context("clone")
-}
-
-extern "C" fn child(index: *mut c_void) -> c_int {
-    let index = index as usize;
+/// What a task does: now and then it uses the CPU. Its status, below 100, tells its index.
+fn child(index: usize) -> isize {
     if index % BUSY == 0 {
         let started = Instant::now();
         while started.elapsed() < Duration::from_millis(2) {}
     }
-    // SAFETY: Ends the child without touching what it shares with its parent.
-    unsafe { libc::_exit((index % 100) as c_int) }
+    (index % 100) as isize
 }

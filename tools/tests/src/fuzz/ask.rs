@@ -5,10 +5,6 @@
 use std::{io, mem};
 
 use anyhow::{Context, ensure};
-use nix::{
-    sched::{CpuSet, sched_setaffinity},
-    unistd::Pid,
-};
 use taskstats_client::{
     GenlSocket, Options, RawAttribute, Request,
     answer::Datagram,
@@ -17,9 +13,8 @@ use taskstats_client::{
 
 use super::case::Before;
 use crate::{
+    brief::end_on,
     exchange::{Answer, Moment},
-    exit::{pin, wait4},
-    storm,
 };
 
 /// All CPUs, and those that tasks exit on.
@@ -56,7 +51,6 @@ pub struct Asker {
     socket: GenlSocket,
     register: Vec<u8>,
     deregister: Vec<u8>,
-    stack: Vec<u128>,
     /// Messages about exits that nobody waited for.
     pub strangers: u64,
 }
@@ -77,7 +71,6 @@ impl Asker {
             socket,
             register: listen(TASKSTATS_CMD_ATTR_REGISTER_CPUMASK),
             deregister: listen(TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK),
-            stack: storm::stack(),
             strangers: 0,
         })
     }
@@ -137,9 +130,7 @@ impl Asker {
     fn hear(&mut self) -> anyhow::Result<Vec<usize>> {
         let mut heard = Vec::new();
         for cpu in CPUS {
-            pin(cpu)?;
-            let pid = storm::spawn(&mut self.stack, 1)?;
-            wait4(pid)?;
+            let pid = end_on(cpu)?;
             let (datagrams, lost) = self.drain()?;
             ensure!(lost.is_none(), "messages about exits were lost");
             for datagram in datagrams {
@@ -152,11 +143,6 @@ impl Asker {
                 }
             }
         }
-        let mut all = CpuSet::new();
-        for cpu in CPUS {
-            all.set(cpu)?;
-        }
-        sched_setaffinity(Pid::from_raw(0), &all)?;
         self.silently(Before::None)?;
         Ok(heard)
     }

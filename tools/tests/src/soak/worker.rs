@@ -14,12 +14,11 @@ use taskstats_client::{Client, Options};
 
 use super::shared::{Count, Shared};
 use crate::{
+    brief::end_on,
     compare::compare,
     exchange::{Answer, Ask},
-    exit::wait4,
     listener::Listener,
     requests::NOBODY,
-    storm,
 };
 
 /// With what a worker exits that has seen nothing wrong.
@@ -54,7 +53,6 @@ pub(super) struct Worker<'a> {
     rng: ChaCha8Rng,
     client: Client,
     listeners: Vec<Listener>,
-    stack: Vec<u128>,
 }
 
 impl<'a> Worker<'a> {
@@ -84,7 +82,6 @@ impl<'a> Worker<'a> {
             rng,
             client: Client::connect(Options::default())?,
             listeners: Vec::new(),
-            stack: storm::stack(),
         })
     }
 
@@ -220,17 +217,16 @@ impl<'a> Worker<'a> {
 
     /// Unless the implementation changes meanwhile, who is registered hears.
     fn prove(&mut self) -> anyhow::Result<()> {
-        let (stack, cpu) = (&mut self.stack, self.known.cpu);
+        let cpu = self.known.cpu;
         let (heard, undisturbed) = self.shared.undisturbed(|| {
             let mut listener = Listener::open(0)?;
             listener.room(ROOM)?;
             listener.register(&cpu.to_string())?;
-            let pid = storm::spawn(stack, 1)?;
-            wait4(pid)?;
+            let pid = end_on(cpu)?;
             let messages = listener.hear_all()?;
             let times = messages
                 .iter()
-                .filter(|message| message.task.ac_pid == pid as u32)
+                .filter(|message| message.task.ac_pid == pid)
                 .count();
             anyhow::Ok((pid, times, messages.len()))
         });
