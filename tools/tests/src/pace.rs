@@ -14,23 +14,23 @@ use crate::kernel_config::is_debug;
 /// How many times the time of other kernels the debug kernel may take.
 const SLOWER: u32 = 10;
 
+fn slower() -> u32 {
+    if is_debug() { SLOWER } else { 1 }
+}
+
 /// How long something may take that takes at most `usual` on other kernels than the debug kernel.
 pub fn limit(usual: Duration) -> Duration {
-    if is_debug() { usual * SLOWER } else { usual }
+    usual * slower()
 }
 
 /// By how much two readings may differ that differ by at most `usual` on other kernels.
 pub fn slack(usual: u64) -> u64 {
-    if is_debug() {
-        usual * u64::from(SLOWER)
-    } else {
-        usual
-    }
+    usual * u64::from(slower())
 }
 
 /// How long to sleep, so that it is a sleep: one that is over before the kernel has begun it is none.
 pub fn sleep(usual: Duration) {
-    thread::sleep(if is_debug() { usual * SLOWER } else { usual });
+    thread::sleep(usual * slower());
 }
 
 /// How often to do something: `usual` times, on the debug kernel `debug` times.

@@ -19,7 +19,6 @@ use crate::{
     exit::{Ending, Parent},
     exit_moving::agree_but_for_a_tick,
     implementation::{Implementation, MODULE},
-    kernel_config::is_debug,
     listener::{ExitMessage, Listener, in_sequence},
     pace,
     peer::Peer,
@@ -314,16 +313,7 @@ fn round(context: &Context) -> anyhow::Result<()> {
 
 fn nothing_is_left(context: &Context, _: &str) -> anyhow::Result<()> {
     context.switch.to(Implementation::Rust)?;
-    // The first round fills what the kernel keeps for good.
-    round(context)?;
-    if is_debug() {
-        // KASAN holds back what is freed; kmemleak looks for what is not, after the last test.
-        return Ok(());
-    }
-    let mut caches = Caches::open()?;
-    let before = caches.counts()?;
-    round(context)?;
-    caches.are_back(&before, rounds() as i64 / 2)?;
+    Caches::are_back_after(rounds() as i64 / 2, || round(context))?;
     ensure!(
         context.switch.oracle_only() || users()? == 0,
         "the module has users"

@@ -24,7 +24,6 @@ use crate::{
     context::Context,
     exchange::{Answer, Ask},
     implementation::{Implementation, MODULE},
-    kernel_config::is_debug,
     pace,
     peer::wait_until,
     requests,
@@ -153,7 +152,7 @@ fn nothing_is_left(context: &Context, _: &str) -> anyhow::Result<()> {
     let mut client = Client::connect(Options::default())?;
     let (label, request) = requests::record(client.family(), task.pid());
     let refused = requests::absent_tasks(client.family());
-    let mut round = || {
+    let round = || {
         for _ in 0..changes() {
             context.switch.to(Implementation::Rust)?;
             ensure!(is_record(&client.ask(&label, &request)?), "no record");
@@ -169,18 +168,8 @@ fn nothing_is_left(context: &Context, _: &str) -> anyhow::Result<()> {
         }
         anyhow::Ok(())
     };
-    // The first round fills what the kernel keeps for good.
-    round()?;
-    if is_debug() {
-        // KASAN holds back what is freed; kmemleak looks for what is not, after the last test.
-        return Ok(());
-    }
-    let mut caches = Caches::open()?;
-    let before = caches.counts()?;
-    round()?;
     // One object a change, or one a query, would be as many as there are changes at least.
-    let allowed = changes() as i64 / 2;
-    caches.are_back(&before, allowed)?;
+    Caches::are_back_after(changes() as i64 / 2, round)?;
     ensure!(
         Implementation::in_charge()? == Implementation::C,
         "still in /proc/modules"
