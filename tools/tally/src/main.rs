@@ -8,15 +8,14 @@ use std::{
     io::{BufRead, BufReader, Write},
     process::{Command, ExitCode, Stdio},
     sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
+        Mutex, PoisonError,
         mpsc::{Receiver, Sender, channel},
     },
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, value_parser};
 
 use crate::counts::{Counts, Reader};
@@ -88,29 +87,15 @@ struct Outcome {
 /// Runs the stages, `jobs` at a time, and shows the output of one after the other.
 fn run(stages: &[Stage], jobs: usize) -> Result<Vec<Outcome>> {
     let (senders, receivers): (Vec<_>, Vec<_>) = stages.iter().map(|_| channel()).unzip();
-    let senders: Vec<_> = senders
-        .into_iter()
-        .map(|sender| Mutex::new(Some(sender)))
-        .collect();
-    let next = AtomicUsize::new(0);
+    let queue = Mutex::new(stages.iter().zip(senders).enumerate());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work = || {
         let mut outcomes = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(stage) = stages.get(index) else {
-                return outcomes;
-            };
-            // Dropped when the stage has ended, so that the next one is shown.
-            let sender = senders[index]
-                .lock()
-                .ok()
-                .and_then(|mut sender| sender.take());
-            let outcome = match sender {
-                Some(sender) => stage.run(&sender),
-                None => Err(anyhow!("a stage ran twice")),
-            };
-            outcomes.push((index, outcome));
+        while let Some((index, (stage, sender))) = next() {
+            outcomes.push((index, stage.run(&sender)));
+            // With the sender dropped, the next stage is shown.
         }
+        outcomes
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
