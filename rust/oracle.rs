@@ -140,9 +140,10 @@ fn is_between(field: &Field, before: &[u8], rust: &[u8], after: &[u8]) -> bool {
         1 | 2 | 4 | 8 => {
             let (before, rust, after) = (number(before), number(rust), number(after));
             let (low, high) = (before.min(after), before.max(after));
-            let high = match after < before {
-                true if cfg!(CONFIG_VIRT_CPU_ACCOUNTING_GEN) => u64::MAX,
-                _ => high.saturating_add(slack),
+            let high = if cfg!(CONFIG_VIRT_CPU_ACCOUNTING_GEN) && after < before {
+                u64::MAX
+            } else {
+                high.saturating_add(slack)
             };
             (low.saturating_sub(slack)..=high).contains(&rust)
         }
