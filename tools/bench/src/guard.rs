@@ -61,9 +61,10 @@ pub(crate) fn compare(kept: &[Row], now: &[Row]) -> Comparison {
             .fold(0.0, f64::max);
         let sides = [("C", before.c, row.c), ("Rust", before.rust, row.rust)];
         for (implementation, kept, now) in sides {
-            if let (Some(kept), Some(now)) = (kept, now)
-                && (now - kept) as f64 > kept.abs() as f64 * allowed
-            {
+            let (Some(kept), Some(now)) = (kept, now) else {
+                continue;
+            };
+            if (now - kept) as f64 > kept.abs() as f64 * allowed {
                 comparison.worse.push(Worse {
                     figure: row.figure.clone(),
                     implementation,

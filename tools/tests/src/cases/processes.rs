@@ -55,7 +55,7 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     for kind in Kind::value_variants() {
         let value = kind.to_possible_value().expect("no kind is skipped");
         let name = format!("processes::{}", value.get_name().replace('-', "_"));
-        trials.push(context.trial(name, |context, case| {
+        trials.push(context.trial(name, move |context, case| {
             let task = Task::spawn(*kind)?;
             let live = match kind {
                 Kind::Exited | Kind::Killed | Kind::Dumped => 0,
