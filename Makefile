@@ -56,15 +56,15 @@ tools:
 
 .PHONY: kernel
 kernel: tools
-	@$(BIN)/kernel build --config $(KERNEL) $(if $(SOURCE),--source '$(SOURCE)') $(if $(UPDATE),--update)
+	@$(BIN)/kbuild build --config $(KERNEL) $(if $(SOURCE),--source '$(SOURCE)') $(if $(UPDATE),--update)
 
 .PHONY: module
 module: tools
-	@$(BIN)/kernel module $(if $(KDIR),--kdir '$(KDIR)',--config $(KERNEL))
+	@$(BIN)/kbuild module $(if $(KDIR),--kdir '$(KDIR)',--config $(KERNEL))
 
 .PHONY: run
 run: module
-	@$(BIN)/guest run --impl rust -- $(BIN)/show "$$($(BIN)/kernel path accounting)"
+	@$(BIN)/guest run --impl rust -- $(BIN)/show "$$($(BIN)/kbuild path accounting)"
 
 .PHONY: guest
 guest: module
@@ -74,20 +74,20 @@ guest: module
 
 # What the suite needs to know, and what it is compared with: the same kernel
 # without the patches.
-SUITE = $(BIN)/suite run --module "$$($(BIN)/kernel path --config $(1) $(or $(2),module))" \
-	--clients "$$($(BIN)/kernel path --config $(1) accounting)" \
-	--headers "$$($(BIN)/kernel path --config $(1) source)/include/uapi"
+SUITE = $(BIN)/suite run --module "$$($(BIN)/kbuild path --config $(1) $(or $(2),module))" \
+	--clients "$$($(BIN)/kbuild path --config $(1) accounting)" \
+	--headers "$$($(BIN)/kbuild path --config $(1) source)/include/uapi"
 # Random messages; the argument is how many seconds they may take.
 FUZZ = $(BIN)/guest run --impl none --timeout $(1) -- $(BIN)/suite fuzz \
-	--module "$$($(BIN)/kernel path module)" --messages $(MESSAGES) --seed $(SEED)
+	--module "$$($(BIN)/kbuild path module)" --messages $(MESSAGES) --seed $(SEED)
 # Everything at once; the arguments are the kernel and for how many seconds.
 SOAK = $(BIN)/guest run --impl none --config $(1) --timeout $$(($(2) + 600)) -- $(BIN)/suite soak \
-	--module "$$($(BIN)/kernel path --config $(1) module)" --seconds $(2) --seed $(SEED)
+	--module "$$($(BIN)/kbuild path --config $(1) module)" --seconds $(2) --seed $(SEED)
 SNAPSHOT = $(BIN)/guest run --impl none --config $(1) -- $(BIN)/suite snapshot >$(CACHE)/$(1).json
 
 .PHONY: test
 test: module
-	@$(BIN)/kernel build --config pristine >/dev/null
+	@$(BIN)/kbuild build --config pristine >/dev/null
 	@$(BIN)/tally --jobs 2 \
 		'suite: $(BIN)/guest run --impl none --timeout 1200 -- $(call SUITE,lean)' \
 		'tools: cargo test --release --quiet $(CARGO_FLAGS) --workspace' \
@@ -99,7 +99,7 @@ test: module
 # threads at each load, so kthreadd does not stand still.
 .PHONY: test-oracle
 test-oracle: tools
-	@$(BIN)/kernel module --test-build --config $(KERNEL) >/dev/null
+	@$(BIN)/kbuild module --test-build --config $(KERNEL) >/dev/null
 	@$(BIN)/tally \
 		'suite, each record compared with C: $(BIN)/guest run --impl none --config $(KERNEL) --timeout 1200 -- $(call SUITE,$(KERNEL),test-module) --test-build --skip kthreadd'
 
@@ -110,8 +110,8 @@ SUITE_DEBUG = $(BIN)/guest run --impl none --config debug --timeout 1800 -- \
 	$(call SUITE,debug,test-module) --test-build --skip kthreadd --faults --leaks --part $(1)
 .PHONY: test-debug
 test-debug: tools
-	@$(BIN)/kernel module --config debug >/dev/null
-	@$(BIN)/kernel module --test-build --config debug >/dev/null
+	@$(BIN)/kbuild module --config debug >/dev/null
+	@$(BIN)/kbuild module --test-build --config debug >/dev/null
 	@$(BIN)/tally --jobs 2 \
 		'suite, 1st half: $(call SUITE_DEBUG,1/2)' \
 		'suite, 2nd half: $(call SUITE_DEBUG,2/2)' \
@@ -137,14 +137,14 @@ soak: module
 .PHONY: check
 check: module
 	@$(BIN)/tally \
-		'module: $(BIN)/kernel check' \
+		'module: $(BIN)/kbuild check' \
 		'tools, format: cargo fmt --all --manifest-path tools/Cargo.toml --check' \
 		'tools, lints: cargo clippy --release --quiet $(CARGO_FLAGS) --workspace --all-targets -- -D warnings' \
 		'tools, documentation: RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps $(CARGO_FLAGS) --workspace'
 
 .PHONY: clean
 clean: tools
-	@$(BIN)/kernel clean
+	@$(BIN)/kbuild clean
 
 .PHONY: mrproper
 mrproper:

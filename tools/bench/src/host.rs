@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use guest::{CRASH, Guest, Implementation};
-use kernel::{Built, Cache, Config, Project};
+use kbuild::{Built, Cache, Config, Project};
 use procfs::Current;
 use serde::de::DeserializeOwned;
 
@@ -52,7 +52,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn run(self) -> Result<ExitCode> {
         guest::kill_guests_on_signals()?;
-        let built = kernel::built(self.config)?;
+        let built = kbuild::built(self.config)?;
         let key = key(&built.build)?;
 
         eprintln!("bench: counting instructions under C and Rust in turn; this takes minutes");

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use kernel::Config;
+use kbuild::Config;
 use rustc_demangle::demangle;
 use tabled::{
     builder::Builder,
@@ -39,7 +39,7 @@ pub(crate) struct Profile {
 impl Profile {
     pub(crate) fn run(self) -> Result<()> {
         guest::kill_guests_on_signals()?;
-        let built = kernel::built(self.config)?;
+        let built = kbuild::built(self.config)?;
         let folder = tempfile::tempdir()?;
         let counts = folder.path().join("counts");
         let plugin = std::env::current_exe()?.with_file_name("libexec_count.so");

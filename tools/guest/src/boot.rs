@@ -4,7 +4,7 @@
 use std::{env, fs, path::Path};
 
 use anyhow::{Context, Result, bail};
-use kernel::Cache;
+use kbuild::Cache;
 
 use crate::{
     early, environment,

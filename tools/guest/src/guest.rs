@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use kernel::Config;
+use kbuild::Config;
 
 use crate::process::Output;
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use kernel::Cache;
+use kbuild::Cache;
 
 use crate::{guest::Guest, parts::Parts, qemu::Accelerator};
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use kernel::Cache;
+use kbuild::Cache;
 
 /// How many logs are kept: those of the last runs.
 const KEPT: usize = 200;

@@ -6,7 +6,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, value_parser};
 use guest::{CRASH, Guest, Implementation};
-use kernel::Config;
+use kbuild::Config;
 
 /// Boots guests on the built kernel.
 #[derive(Parser)]

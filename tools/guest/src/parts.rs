@@ -36,7 +36,7 @@ impl Parts {
         {
             None
         } else {
-            Some(kernel::built(guest.config)?)
+            Some(kbuild::built(guest.config)?)
         };
         let part = |named: &Option<PathBuf>, built: Option<PathBuf>| -> Result<PathBuf> {
             let path = named

@@ -10,7 +10,7 @@ use std::{env, path::Path, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::{Context, ensure};
 use clap::Parser;
 use guest::{COMPLAINT, Complaint, End, Guest, Implementation, Outcome};
-use kernel::{Config, Project};
+use kbuild::{Config, Project};
 use libtest_mimic::Trial;
 
 /// Plants faults in a guest on the debug kernel, each of which has to be seen.
@@ -121,7 +121,7 @@ impl Fault {
 /// Makes all faults in one guest.
 fn plant() -> anyhow::Result<Outcome> {
     let source = Project::find()?.top().join("tools/tests/planted");
-    let modules = kernel::module::build_others(&source, Config::Debug)?;
+    let modules = kbuild::module::build_others(&source, Config::Debug)?;
     let suite = env::current_exe()?.with_file_name("suite");
     Guest::builder()
         .config(Config::Debug)

@@ -105,7 +105,7 @@ struct Run {
     /// Compares C with C and never loads the module: for working on the tests. Never passes.
     #[arg(long)]
     oracle_only: bool,
-    /// The module is the test build (`kernel module --test-build`): the module that brings C's
+    /// The module is the test build (`kbuild module --test-build`): the module that brings C's
     /// records is beside it. Passes only if records were compared and none differed.
     #[arg(long)]
     test_build: bool,

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use anyhow::Result;
 
-use crate::{Cache, kbuild::Kbuild, run, toolchain::Toolchain};
+use crate::{Cache, make::Kbuild, run, toolchain::Toolchain};
 
 /// The tools, by name.
 pub(crate) const TOOLS: [&str; 3] = ["getdelays", "procacct", "delaytop"];

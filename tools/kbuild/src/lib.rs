@@ -7,7 +7,7 @@
 //! [`built`]:
 //!
 //! ```no_run
-//! let kernel = kernel::built(kernel::Config::Lean)?;
+//! let kernel = kbuild::built(kbuild::Config::Lean)?;
 //! println!("boot {} and load {}", kernel.image.display(), kernel.module.display());
 //! # anyhow::Ok(())
 //! ```
@@ -21,7 +21,7 @@ mod clean;
 mod config;
 mod hint;
 mod image;
-mod kbuild;
+mod make;
 mod key;
 mod layout;
 pub mod module;

@@ -24,7 +24,7 @@ pub enum Config {
 }
 
 impl Config {
-    /// The fragments under `tools/kernel` that make it up; a later one wins.
+    /// The fragments under `tools/kbuild` that make it up; a later one wins.
     fn fragments(self) -> &'static [&'static str] {
         match self {
             Self::Lean | Self::Pristine => &["lean.config"],

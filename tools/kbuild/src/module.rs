@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    Built, Cache, Config, Project, Request, image, kbuild::Kbuild, run, toolchain::rustc::Rustc,
+    Built, Cache, Config, Project, Request, image, make::Kbuild, run, toolchain::rustc::Rustc,
 };
 pub(crate) use place::NAME;
 pub use place::Purpose;

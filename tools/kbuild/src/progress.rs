@@ -11,7 +11,7 @@ const LINE_EVERY: Duration = Duration::from_secs(15);
 
 /// Says one line.
 pub(crate) fn say(text: &str) {
-    eprintln!("kernel: {text}");
+    eprintln!("kbuild: {text}");
 }
 
 /// A step that is under way.
@@ -27,7 +27,7 @@ pub(crate) struct Step {
 impl Step {
     pub(crate) fn start(title: &str) -> Self {
         let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("kernel: {spinner} {msg} [{elapsed}]") {
+        if let Ok(style) = ProgressStyle::with_template("kbuild: {spinner} {msg} [{elapsed}]") {
             bar.set_style(style);
         }
         bar.set_message(title.to_owned());

@@ -12,10 +12,10 @@ pub struct Built {
     pub build: PathBuf,
     /// The patched source.
     pub source: PathBuf,
-    /// The module of this work tree (`rust_taskstats.ko`). The file exists once `kernel module` has
+    /// The module of this work tree (`rust_taskstats.ko`). The file exists once `kbuild module` has
     /// built it.
     pub module: PathBuf,
-    /// The same as it is tested. The file exists once `kernel module --test-build` has built it.
+    /// The same as it is tested. The file exists once `kbuild module --test-build` has built it.
     pub test_module: PathBuf,
     /// The directory of the kernel's own, unmodified accounting tools: `getdelays`, `procacct`,
     /// `delaytop`.

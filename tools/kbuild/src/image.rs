@@ -10,7 +10,7 @@ use std::{fs, path::PathBuf};
 use anyhow::{Result, bail};
 
 use crate::{
-    Built, Cache, Config, Project, accounting, config::Options, hint::hint, kbuild::Kbuild,
+    Built, Cache, Config, Project, accounting, config::Options, hint::hint, make::Kbuild,
     progress, run, setup, source::Source, space, toolchain::vng,
 };
 pub(crate) use plan::Plan;

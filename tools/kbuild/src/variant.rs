@@ -13,7 +13,7 @@ use crate::{
     Built, Cache, Config, Project,
     config::Options,
     image::{Plan, configure},
-    kbuild::Kbuild,
+    make::Kbuild,
     patches::Series,
     progress, run,
     source::Source,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The command `kernel`: see [`kernel`] for what it does.
+//! The command `kbuild`: see [`kbuild`] for what it does.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
-use kernel::{
+use kbuild::{
     Built, Config, Request,
     module::{Kernel, Purpose},
 };
@@ -101,7 +101,7 @@ fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("kernel: {error:#}");
+            eprintln!("kbuild: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -109,13 +109,13 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Setup => kernel::setup(),
+        Command::Setup => kbuild::setup(),
         Command::Build {
             config,
             source,
             update,
         } => {
-            let built = kernel::build(&Request {
+            let built = kbuild::build(&Request {
                 config,
                 tarball: source,
                 update,
@@ -133,14 +133,14 @@ fn run(command: Command) -> Result<()> {
                 true => Purpose::Test,
                 false => Purpose::Use,
             };
-            println!("{}", kernel::module::build(&kernel, purpose)?.display());
+            println!("{}", kbuild::module::build(&kernel, purpose)?.display());
             Ok(())
         }
         Command::Path { config, part } => {
-            println!("{}", part.of(kernel::built(config)?).display());
+            println!("{}", part.of(kbuild::built(config)?).display());
             Ok(())
         }
-        Command::Check => kernel::check::check(),
-        Command::Clean => kernel::clean(),
+        Command::Check => kbuild::check::check(),
+        Command::Clean => kbuild::clean(),
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 /// What a work tree of this project is known by.
-const MARK: &str = "tools/kernel/lean.config";
+const MARK: &str = "tools/kbuild/lean.config";
 
 /// A work tree of this project.
 #[derive(Debug, Clone)]
@@ -49,11 +49,11 @@ impl Project {
 
     /// The folder with a fragment for each variant of the lean kernel.
     pub(crate) fn variants(&self) -> PathBuf {
-        self.top.join("tools/kernel/variants")
+        self.top.join("tools/kbuild/variants")
     }
 
     pub(crate) fn fragment(&self, name: &str) -> PathBuf {
-        self.top.join("tools/kernel").join(name)
+        self.top.join("tools/kbuild").join(name)
     }
 }
 
