@@ -1,33 +1,38 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# What this project offers. Everything that is built is kept in the cache
-# directory, outside the work tree: see Documentation/building.rst.
+# What this project offers. Everything runs in a private Debian 13, which the first
+# command makes, and is kept in the cache, outside the work tree: see
+# Documentation/building.rst.
 
-CACHE := $(or $(RUST_TASKSTATS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rust-taskstats)
-export RUST_TASKSTATS_CACHE := $(CACHE)
+# Runs a command there.
+ENTER := tools/environment/enter
 
-CARGO_FLAGS := --locked --manifest-path tools/Cargo.toml --target-dir $(CACHE)/target
-BIN := $(CACHE)/target/release
+# Options, from the command line only: what happens to be exported under one of these
+# names is none.
+# Of `make guest` and more:
+IMPL := rust
+CPUS := 2
+KERNEL := lean
+ICOUNT :=
+TIMEOUT := 300
+CMD :=
+PACKAGES :=
+SHARE :=
+# A kernel of your own, and another source than the tested one.
+KDIR :=
+SOURCE :=
+# Of `make bench` and `make profile`.
+RECORD :=
+DOC :=
+FIGURE := GET PID
+# Of `make fuzz` and `make soak`; SEED is one of `make test` as well.
+MESSAGES := 20000
+SECONDS := 60
+SEED := 1
 
-# Options of `make guest`; KERNEL is one of `make kernel` as well, SOURCE and
-# UPDATE are those of `make kernel`, KDIR the one of `make module`.
-IMPL ?= rust
-CPUS ?= 2
-KERNEL ?= lean
-ICOUNT ?=
-SOURCE ?=
-UPDATE ?=
-KDIR ?=
-TIMEOUT ?= 300
-# Options of `make bench` and `make profile`.
-RECORD ?=
-DOC ?=
-FIGURE ?= GET PID
-
-# Options of `make fuzz` and `make soak`; SEED is one of `make test` as well.
-MESSAGES ?= 20000
-SECONDS ?= 60
-SEED ?= 1
+# What the environment is to show of this machine, and have besides.
+ENTER += $(if $(PACKAGES),--packages '$(PACKAGES)') $(if $(SHARE),--share '$(SHARE)')
+ENTER += $(if $(KDIR),--share '$(KDIR)') $(if $(SOURCE),--source '$(SOURCE)')
 
 .PHONY: help
 help:
@@ -39,113 +44,129 @@ help:
 	@echo 'make fuzz                random messages to C and to Rust [MESSAGES=n] [SEED=n]'
 	@echo 'make soak                load and unload while all is done at once [SECONDS=n] [SEED=n] [KERNEL=debug]'
 	@echo 'make check               formatting, lints, documentation, patches'
-	@echo "make guest CMD='...'     run a command in a guest [IMPL=rust|c] [CPUS=n] [ICOUNT=1]"
-	@echo '                         [KERNEL=lean|debug] [TIMEOUT=seconds]'
+	@echo "make guest CMD='...'     run a command in a guest [IMPL=rust|c|none] [CPUS=n] [ICOUNT=1]"
+	@echo '                         [KERNEL=lean|debug] [TIMEOUT=seconds] [SHARE=directory]'
+	@echo "                         [PACKAGES='...', of Debian 13, for this run]"
+	@echo "make shell               a shell in the environment that all of this runs in [CMD='...'] [SHARE=directory]"
 	@echo 'make bench               what C and Rust cost [RECORD=1] [DOC=1]'
 	@echo "make profile FIGURE='...'  where the instructions of a figure of make bench go"
-	@echo 'make kernel              the kernel alone [KERNEL=lean|debug|pristine] [SOURCE=tarball] [UPDATE=1]'
+	@echo 'make kernel              the kernel alone [KERNEL=lean|debug|pristine]'
 	@echo 'make module              the module alone [KDIR=build directory of your kernel]'
-	@echo 'make clean               remove what this work tree needs no more from the cache'
-	@echo 'make mrproper            remove the cache: $(CACHE)'
+	@echo 'make clean               remove what this work tree no longer needs from the cache'
+	@echo 'make mrproper            remove the cache'
+	@echo 'All that build a kernel take another than the tested one with SOURCE=tarball, git tree or newest.'
 
 # The programs in tools/, which do the work.
 .PHONY: tools
 tools:
-	@tools/bootstrap
-	@cargo build --release --quiet $(CARGO_FLAGS)
+	@$(ENTER) tools/environment/build-tools
 
 .PHONY: kernel
 kernel: tools
-	@$(BIN)/kbuild build --config $(KERNEL) $(if $(SOURCE),--source '$(SOURCE)') $(if $(UPDATE),--update)
+	@$(ENTER) kbuild build --config $(KERNEL)
 
 .PHONY: module
 module: tools
-	@$(BIN)/kbuild module $(if $(KDIR),--kdir '$(KDIR)',--config $(KERNEL))
+	@$(ENTER) kbuild module $(if $(KDIR),--kdir '$(KDIR)',--config $(KERNEL))
 
 .PHONY: run
 run: module
-	@$(BIN)/guest run --impl rust -- $(BIN)/show "$$($(BIN)/kbuild path accounting)"
+	@$(ENTER) sh -c 'guest run --impl rust -- show "$$(kbuild path accounting)"'
 
 .PHONY: guest
-guest: module
+guest: $(if $(filter rust,$(IMPL)),module,kernel)
 	@$(if $(CMD),,$(error what shall run? make guest CMD='...'))
-	@$(BIN)/guest run --impl $(IMPL) --cpus $(CPUS) --config $(KERNEL) \
+	@$(ENTER) guest run --impl $(IMPL) --cpus $(CPUS) --config $(KERNEL) \
 		--timeout $(TIMEOUT) $(if $(ICOUNT),--icount) --shell '$(subst ','\'',$(CMD))'
+
+.PHONY: shell
+shell: tools
+	@$(ENTER) bash $(if $(CMD),-c '$(subst ','\'',$(CMD))')
 
 # What the suite needs to know, and what it is compared with: the same kernel
 # without the patches.
-SUITE = $(BIN)/suite run --module "$$($(BIN)/kbuild path --config $(1) $(or $(2),module))" \
-	--clients "$$($(BIN)/kbuild path --config $(1) accounting)" \
-	--headers "$$($(BIN)/kbuild path --config $(1) source)/include/uapi"
+SUITE = suite run --module "$$(kbuild path --config $(1) $(or $(2),module))" \
+	--clients "$$(kbuild path --config $(1) accounting)" \
+	--headers "$$(kbuild path --config $(1) source)/include/uapi"
 # Random messages; the argument is how many seconds they may take.
-FUZZ = $(BIN)/guest run --impl none --timeout $(1) -- $(BIN)/suite fuzz \
-	--module "$$($(BIN)/kbuild path module)" --messages $(MESSAGES) --seed $(SEED)
+FUZZ = guest run --impl none --timeout $(1) -- suite fuzz \
+	--module "$$(kbuild path module)" --messages $(MESSAGES) --seed $(SEED)
 # Everything at once; the arguments are the kernel and for how many seconds.
-SOAK = $(BIN)/guest run --impl none --config $(1) --timeout $$(($(2) + 600)) -- $(BIN)/suite soak \
-	--module "$$($(BIN)/kbuild path --config $(1) module)" --seconds $(2) --seed $(SEED)
-SNAPSHOT = $(BIN)/guest run --impl none --config $(1) -- $(BIN)/suite snapshot >$(CACHE)/$(1).json
+SOAK = guest run --impl none --config $(1) --timeout $$(($(2) + 600)) -- suite soak \
+	--module "$$(kbuild path --config $(1) module)" --seconds $(2) --seed $(SEED)
+SNAPSHOT = guest run --impl none --config $(1) -- suite snapshot
 
 .PHONY: test
 test: module
-	@$(BIN)/kbuild build --config pristine >/dev/null
-	@$(BIN)/tally --jobs 2 \
-		'suite: $(BIN)/guest run --impl none --timeout 1200 -- $(call SUITE,lean)' \
-		'tools: cargo test --release --quiet $(CARGO_FLAGS) --workspace' \
+	@$(ENTER) kbuild build --config pristine >/dev/null
+	@$(ENTER) tally --jobs 2 \
+		'suite: guest run --impl none --timeout 1200 -- $(call SUITE,lean)' \
+		'tools: cargo test --release --quiet --locked --manifest-path tools/Cargo.toml --workspace' \
 		'fuzz: $(call FUZZ,1200)' \
-		'unchanged without the module: $(call SNAPSHOT,pristine) && $(call SNAPSHOT,lean) && diff -u $(CACHE)/pristine.json $(CACHE)/lean.json'
+		'unchanged without the module: cd "$$(mktemp -d)" && $(call SNAPSHOT,pristine) >pristine && $(call SNAPSHOT,lean) >lean && diff -u pristine lean'
 
 # The suite with the test build of the module, which lets C fill each record as
 # well and compares the two field by field. Its KUnit tests make kthreadd start
 # threads at each load, so kthreadd does not stand still.
 .PHONY: test-oracle
 test-oracle: tools
-	@$(BIN)/kbuild module --test-build --config $(KERNEL) >/dev/null
-	@$(BIN)/tally \
-		'suite, each record compared with C: $(BIN)/guest run --impl none --config $(KERNEL) --timeout 1200 -- $(call SUITE,$(KERNEL),test-module) --test-build --skip kthreadd'
+	@$(ENTER) kbuild module --test-build --config $(KERNEL) >/dev/null
+	@$(ENTER) tally \
+		'suite, each record compared with C: guest run --impl none --config $(KERNEL) --timeout 1200 -- $(call SUITE,$(KERNEL),test-module) --test-build --skip kthreadd'
 
 # The debug kernel: that there is nothing wrong, and that it sees what is. The test
-# build of the module is what runs there. A guest emulates its CPUs in one thread
-# where QEMU is old, so two guests share the tests.
-SUITE_DEBUG = $(BIN)/guest run --impl none --config debug --timeout 1800 -- \
+# build of the module is what runs there. Two guests share the tests.
+SUITE_DEBUG = guest run --impl none --config debug --timeout 1800 -- \
 	$(call SUITE,debug,test-module) --test-build --skip kthreadd --faults --leaks --part $(1)
 .PHONY: test-debug
 test-debug: tools
-	@$(BIN)/kbuild module --config debug >/dev/null
-	@$(BIN)/kbuild module --test-build --config debug >/dev/null
-	@$(BIN)/tally --jobs 2 \
+	@$(ENTER) kbuild module --config debug >/dev/null
+	@$(ENTER) kbuild module --test-build --config debug >/dev/null
+	@$(ENTER) tally --jobs 2 \
 		'suite, 1st half: $(call SUITE_DEBUG,1/2)' \
 		'suite, 2nd half: $(call SUITE_DEBUG,2/2)' \
-		'faults are seen: $(BIN)/planted' \
+		'faults are seen: planted' \
 		'soak: $(call SOAK,debug,60)'
 
 .PHONY: bench
 bench: module
-	@$(BIN)/bench run $(if $(RECORD),--record) $(if $(DOC),--doc Documentation/benchmarks.rst)
+	@$(ENTER) bench run $(if $(RECORD),--record) $(if $(DOC),--doc Documentation/benchmarks.rst)
 
 .PHONY: profile
 profile: module
-	@$(BIN)/bench profile '$(FIGURE)'
+	@$(ENTER) bench profile '$(FIGURE)'
 
 .PHONY: fuzz
 fuzz: module
-	@$(call FUZZ,14400)
+	@$(ENTER) sh -c '$(call FUZZ,14400)'
 
 .PHONY: soak
-soak: module
-	@$(call SOAK,$(KERNEL),$(SECONDS))
+soak: tools
+	@$(ENTER) kbuild module --config $(KERNEL) >/dev/null
+	@$(ENTER) sh -c '$(call SOAK,$(KERNEL),$(SECONDS))'
+
+CARGO := --locked --manifest-path tools/Cargo.toml
 
 .PHONY: check
 check: module
-	@$(BIN)/tally \
-		'module: $(BIN)/kbuild check' \
+	@$(ENTER) tally \
+		'module: kbuild check' \
 		'tools, format: cargo fmt --all --manifest-path tools/Cargo.toml --check' \
-		'tools, lints: cargo clippy --release --quiet $(CARGO_FLAGS) --workspace --all-targets -- -D warnings' \
-		'tools, documentation: RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps $(CARGO_FLAGS) --workspace'
+		'tools, lints: cargo clippy --release --quiet $(CARGO) --workspace --all-targets -- -D warnings' \
+		'tools, documentation: RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps $(CARGO) --workspace'
+
+# What .ci/run runs, with one line of counts over all.
+.PHONY: ci
+ci: tools
+	@$(ENTER) tally \
+		'make test: make --no-print-directory test' \
+		'make check: make --no-print-directory check' \
+		'make test-debug: make --no-print-directory test-debug'
 
 .PHONY: clean
 clean: tools
-	@$(BIN)/kbuild clean
+	@$(ENTER) kbuild clean
 
 .PHONY: mrproper
 mrproper:
-	rm -rf '$(CACHE)'
+	@tools/environment/remove

@@ -67,7 +67,7 @@ impl Run {
         if !self.no_throughput {
             eprintln!("bench: measuring what clients get at once, on two CPUs");
             let rounds: Vec<Rounds> = self.measure("throughput", &built, BOOTS, |guest| {
-                guest.cpus(2).threads(true)
+                guest.cpus(2)
             })?;
             concurrent.extend(rounds.iter().map(Rounds::row));
             scaled.extend(scaling::scaling(&rounds).iter().map(Rounds::row));

@@ -4,7 +4,7 @@
 use std::{env, fs, path::Path};
 
 use anyhow::{Context, Result, bail};
-use kbuild::Cache;
+use kbuild::{Cache, Usage};
 
 use crate::{
     early, environment,
@@ -13,9 +13,9 @@ use crate::{
     log::Log,
     logfile,
     outcome::{End, Outcome},
-    parts::{Parts, check_shared},
-    process,
-    qemu::{self, Accelerator},
+    parts::Parts,
+    process::{self, Output},
+    qemu::Accelerator,
     script::Script,
     virtme::Machine,
 };
@@ -39,13 +39,17 @@ impl Guest {
             .with_context(|| format!("cannot write the kernel's log to {}", log.display()))?;
         let accelerator = if self.icount {
             Accelerator::Instructions
-        } else if self.kvm && kvm::works(&cache, &parts.vng, &parts.image)? {
+        } else if self.kvm && kvm::works(&cache, &parts.image)? {
             Accelerator::Kvm
         } else {
-            Accelerator::Emulation {
-                threads: self.threads || qemu::emulates_in_threads(),
-            }
+            Accelerator::Emulation
         };
+        if self.output == Output::PassOn {
+            let cpus = self.cpus;
+            eprintln!("guest: {cpus} CPU{}, {accelerator}", if cpus == 1 { "" } else { "s" });
+        }
+        // Until it has ended, `make clean` leaves its kernel alone.
+        let _usage = Usage::of(&parts.image)?;
         self.boot(&parts, &log, accelerator)
     }
 
@@ -71,15 +75,12 @@ impl Guest {
             .prefix("guest-")
             .tempdir()
             .context("cannot make a temporary directory")?;
-        check_shared(folder.path()).context("TMPDIR has to be elsewhere")?;
-        parts.module.as_deref().map_or(Ok(()), check_shared)?;
         let file = folder.path().join("run");
         fs::write(&file, script.text()?)
             .with_context(|| format!("cannot write {}", file.display()))?;
         let programs = folder.path().join("bin");
         early::write(&programs)?;
         let mut command = Machine {
-            vng: &parts.vng,
             image: &parts.image,
             log,
             script: &file,

@@ -21,9 +21,9 @@ pub enum Implementation {
 
 /// A guest that runs one command as root and powers off.
 ///
-/// Its root is this machine's own, read-only with overlays in memory. It has its own `/dev`,
-/// `/proc`, `/run`, `/sys`, `/var/cache`, `/var/log` and `/var/tmp`: what this machine has there it
-/// cannot see. What changes on this machine while the guest runs, it may or may not see.
+/// Its root is the environment's, read-only with overlays in memory. It has its own `/dev`,
+/// `/proc`, `/run`, `/sys`, `/var/cache`, `/var/log` and `/var/tmp`: what the environment has there
+/// it cannot see. What changes in the environment while the guest runs, it may or may not see.
 ///
 /// ```no_run
 /// use guest::{Guest, Implementation};
@@ -39,13 +39,11 @@ pub struct Guest {
     pub(crate) config: Config,
     pub(crate) image: Option<PathBuf>,
     pub(crate) module: Option<PathBuf>,
-    pub(crate) vng: Option<PathBuf>,
     pub(crate) implementation: Implementation,
     pub(crate) cpus: u32,
     memory: Option<String>,
     pub(crate) icount: bool,
     pub(crate) kvm: bool,
-    pub(crate) threads: bool,
     pub(crate) limit: Duration,
     pub(crate) log: Option<PathBuf>,
     pub(crate) append: Vec<String>,
@@ -65,13 +63,11 @@ impl Guest {
             config: Config::default(),
             image: None,
             module: None,
-            vng: None,
             implementation: Implementation::default(),
             cpus: 2,
             memory: None,
             icount: false,
             kvm: true,
-            threads: false,
             limit: Duration::from_secs(300),
             log: None,
             append: Vec::new(),
@@ -99,12 +95,6 @@ impl Guest {
     /// A module other than the built one.
     pub fn module(mut self, module: impl Into<PathBuf>) -> Self {
         self.module = Some(module.into());
-        self
-    }
-
-    /// A program `vng` other than the one that belongs to the built kernel.
-    pub fn vng(mut self, vng: impl Into<PathBuf>) -> Self {
-        self.vng = Some(vng.into());
         self
     }
 
@@ -145,14 +135,6 @@ impl Guest {
     /// Whether KVM is used where a probe shows that it works. Otherwise the machine is emulated.
     pub fn kvm(mut self, kvm: bool) -> Self {
         self.kvm = kvm;
-        self
-    }
-
-    /// Whether an emulated machine has a thread for each CPU even with a QEMU before 8.1. With such
-    /// a QEMU the CPUs take turns by default, as the guest else crashes now and then: for
-    /// measurements of what runs at the same time only.
-    pub fn threads(mut self, threads: bool) -> Self {
-        self.threads = threads;
         self
     }
 

@@ -15,7 +15,12 @@ use std::{
 use anyhow::{Context, Result};
 use kbuild::Cache;
 
-use crate::{guest::Guest, parts::Parts, qemu::Accelerator};
+use crate::{
+    guest::Guest,
+    outcome::{End, Outcome},
+    parts::Parts,
+    qemu::Accelerator,
+};
 
 /// What QEMU says when KVM gives a guest up; the guest then stands still.
 pub(crate) const FAILURE: &str = "KVM internal error";
@@ -24,8 +29,9 @@ const TOKEN: &str = "the guest lives";
 /// With KVM, a guest boots in a second or two.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// Whether KVM can run this image. Probed once for each image while this machine is up.
-pub(crate) fn works(cache: &Cache, vng: &Path, image: &Path) -> Result<bool> {
+/// Whether KVM can run this image. Probed once for each image while this machine is up; but a probe
+/// that was merely too slow says nothing, so the next guest probes again.
+pub(crate) fn works(cache: &Cache, image: &Path) -> Result<bool> {
     if File::options()
         .read(true)
         .write(true)
@@ -34,26 +40,49 @@ pub(crate) fn works(cache: &Cache, vng: &Path, image: &Path) -> Result<bool> {
     {
         return Ok(false);
     }
-    let verdict = verdict_file(cache, image)?;
-    match fs::read_to_string(&verdict).as_deref().map(str::trim) {
+    let file = verdict_file(cache, image)?;
+    match fs::read_to_string(&file).as_deref().map(str::trim) {
         Ok("works") => return Ok(true),
         Ok("fails") => return Ok(false),
         _ => {}
     }
-    let works = probe(vng, image)?;
-    let folder = verdict.parent().context("the verdict has no directory")?;
+    let verdict = probe(image)?;
+    let text = match verdict {
+        Verdict::Works => "works\n",
+        Verdict::Fails => "fails\n",
+        Verdict::TooSlow => return Ok(false),
+    };
+    let folder = file.parent().context("the verdict has no directory")?;
     forget_other_boots(folder);
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    fs::write(&verdict, if works { "works\n" } else { "fails\n" })
-        .with_context(|| format!("cannot write {}", verdict.display()))?;
-    Ok(works)
+    fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(verdict == Verdict::Works)
 }
 
-fn probe(vng: &Path, image: &Path) -> Result<bool> {
+/// What a probe came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Works,
+    Fails,
+    TooSlow,
+}
+
+impl Verdict {
+    fn of(outcome: &Outcome) -> Self {
+        if outcome.success() && outcome.stdout == format!("{TOKEN}\n").into_bytes() {
+            Self::Works
+        } else if matches!(outcome.end, End::TimeLimit(_)) {
+            Self::TooSlow
+        } else {
+            Self::Fails
+        }
+    }
+}
+
+fn probe(image: &Path) -> Result<Verdict> {
     let parts = Parts {
         image: image.to_owned(),
         module: None,
-        vng: vng.to_owned(),
     };
     let log = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
     let guest = Guest::builder()
@@ -62,7 +91,7 @@ fn probe(vng: &Path, image: &Path) -> Result<bool> {
         .time_limit(LIMIT)
         .end_at(FAILURE);
     let outcome = guest.boot(&parts, log.path(), Accelerator::Kvm)?;
-    Ok(outcome.success() && outcome.stdout == format!("{TOKEN}\n").into_bytes())
+    Ok(Verdict::of(&outcome))
 }
 
 /// Where the verdict on an image is kept: `kvm/BOOT/IMAGE` in the cache.
@@ -89,5 +118,23 @@ fn forget_other_boots(folder: &Path) {
             // Another run may be removing it as well.
             let _ = fs::remove_dir_all(entry.path());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Log;
+
+    #[test]
+    fn a_slow_probe_is_no_failure() {
+        let verdict = |end, stdout: &str| {
+            Verdict::of(&Outcome::new(end, stdout.into(), Vec::new(), Log::new("log", "")))
+        };
+        let printed = format!("{TOKEN}\n");
+        assert_eq!(verdict(End::Command(0), &printed), Verdict::Works);
+        assert_eq!(verdict(End::Command(0), ""), Verdict::Fails);
+        assert_eq!(verdict(End::Crash("KVM".into()), ""), Verdict::Fails);
+        assert_eq!(verdict(End::TimeLimit(LIMIT), ""), Verdict::TooSlow);
     }
 }

@@ -14,7 +14,7 @@ use kbuild::Config;
 enum Command {
     /// Boots a guest, runs CMD in it as root, and exits with CMD's exit status.
     ///
-    /// The guest's root is this machine's own, read-only with overlays in memory. The kernel's log
+    /// The guest's root is the environment's, read-only with overlays in memory. The kernel's log
     /// is kept in a file of its own and scanned.
     #[command(after_help = STATUSES)]
     Run(Box<Run>),
@@ -48,10 +48,6 @@ struct Run {
     /// Emulate the machine even where KVM works.
     #[arg(long)]
     no_kvm: bool,
-    /// Emulate each CPU in a thread of its own, even with a QEMU before 8.1, where this now and
-    /// then breaks the guest.
-    #[arg(long, conflicts_with = "icount")]
-    threads: bool,
     /// End the guest after this time.
     #[arg(long, value_name = "SECONDS", default_value_t = 300,
         value_parser = value_parser!(u64).range(1..))]
@@ -74,9 +70,6 @@ struct Run {
     /// Module other than the built one.
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
-    /// virtme-ng's program other than the installed one.
-    #[arg(long, value_name = "FILE")]
-    vng: Option<PathBuf>,
     /// Run this command line in a shell.
     #[arg(
         long,
@@ -98,7 +91,6 @@ impl Run {
             .cpus(self.cpus)
             .icount(self.icount)
             .kvm(!self.no_kvm)
-            .threads(self.threads)
             .time_limit(Duration::from_secs(self.timeout))
             .pass_output_on();
         for line in self.append {
@@ -126,9 +118,6 @@ impl Run {
         }
         if let Some(module) = self.module {
             guest = guest.module(module);
-        }
-        if let Some(vng) = self.vng {
-            guest = guest.vng(vng);
         }
         Ok(match self.shell {
             Some(line) => guest.shell(line),

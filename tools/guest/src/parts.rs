@@ -1,29 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The files that a guest is made of.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
 use crate::guest::{Guest, Implementation};
 
-/// Directories that the guest does not share with this machine: virtme-ng mounts others over them.
-const NOT_SHARED: &[&str] = &[
-    "/dev",
-    "/proc",
-    "/run",
-    "/sys",
-    "/var/cache",
-    "/var/lib/apt",
-    "/var/log",
-    "/var/tmp",
-];
-
 /// The files that a guest is made of.
 pub(crate) struct Parts {
     pub(crate) image: PathBuf,
     pub(crate) module: Option<PathBuf>,
-    pub(crate) vng: PathBuf,
 }
 
 impl Parts {
@@ -31,7 +18,6 @@ impl Parts {
     pub(crate) fn of(guest: &Guest) -> Result<Self> {
         let wants_module = guest.implementation == Implementation::Rust;
         let built = if guest.image.is_some()
-            && guest.vng.is_some()
             && (guest.module.is_some() || !wants_module)
         {
             None
@@ -54,25 +40,10 @@ impl Parts {
                 &guest.image,
                 built.as_ref().map(|built| built.image.clone()),
             )?,
-            vng: part(&guest.vng, built.as_ref().map(|built| built.vng.clone()))?,
             module: match wants_module {
                 true => Some(part(&guest.module, built.map(|built| built.module))?),
                 false => None,
             },
         })
-    }
-}
-
-/// Fails if the guest cannot see a file.
-pub(crate) fn check_shared(path: &Path) -> Result<()> {
-    match NOT_SHARED
-        .iter()
-        .find(|directory| path.starts_with(directory))
-    {
-        Some(directory) => bail!(
-            "{} cannot be seen in the guest, which has its own {directory}",
-            path.display()
-        ),
-        None => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     ffi::OsString,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
 };
 
@@ -13,8 +13,6 @@ use crate::qemu::Accelerator;
 
 /// A guest, as virtme-ng sees it.
 pub(crate) struct Machine<'a> {
-    /// virtme-ng's program `vng`.
-    pub(crate) vng: &'a Path,
     /// The kernel's image.
     pub(crate) image: &'a Path,
     /// The file that takes the kernel's console.
@@ -66,7 +64,7 @@ impl Machine<'_> {
     pub(crate) fn command(&self) -> Result<Command> {
         // `vng` builds a shell command line for this program and reads a configuration of the
         // user's. Neither is wanted here.
-        let mut command = Command::new(beside(self.vng, "virtme-run")?);
+        let mut command = Command::new("virtme-run");
         command.arg("--kimg").arg(self.image);
         command.args([
             "--mods",
@@ -113,14 +111,6 @@ impl Machine<'_> {
     }
 }
 
-/// A program in the same directory as another.
-fn beside(program: &Path, name: &str) -> Result<PathBuf> {
-    Ok(program
-        .parent()
-        .with_context(|| format!("{} has no directory", program.display()))?
-        .join(name))
-}
-
 fn quoted(path: &Path) -> Result<String> {
     let text = path
         .to_str()
@@ -140,7 +130,6 @@ mod tests {
 
     fn words(accelerator: Accelerator) -> Vec<String> {
         let machine = Machine {
-            vng: Path::new("/v/bin/vng"),
             image: Path::new("/k/bzImage"),
             log: Path::new("/l/a log"),
             script: Path::new("/s/it's"),
@@ -152,7 +141,7 @@ mod tests {
             qemu: &["-snapshot".to_owned()],
         };
         let command = machine.command().unwrap();
-        assert_eq!(command.get_program(), "/v/bin/virtme-run");
+        assert_eq!(command.get_program(), "virtme-run");
         command
             .get_args()
             .map(|word| word.to_str().unwrap().to_owned())
@@ -188,7 +177,7 @@ mod tests {
         let own = ["-snapshot"];
         assert_eq!(after(Accelerator::Kvm), [log.as_slice(), &own].concat());
         assert_eq!(
-            after(Accelerator::Emulation { threads: true }),
+            after(Accelerator::Emulation),
             [&log[..], &["-accel", "tcg,thread=multi"], &own].concat()
         );
         assert_eq!(
@@ -211,7 +200,7 @@ mod tests {
     fn kvm_is_out_of_reach_of_an_emulated_guest() {
         let disabled = |accelerator| words(accelerator).contains(&"--disable-kvm".to_owned());
         assert!(!disabled(Accelerator::Kvm));
-        assert!(disabled(Accelerator::Emulation { threads: false }));
+        assert!(disabled(Accelerator::Emulation));
         assert!(disabled(Accelerator::Instructions));
     }
 }

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use anyhow::Result;
 
-use crate::{Cache, make::Kbuild, run, toolchain::Toolchain};
+use crate::{Cache, make::Kbuild, run, toolchain};
 
 /// The tools, by name.
 pub(crate) const TOOLS: [&str; 3] = ["getdelays", "procacct", "delaytop"];
@@ -13,7 +13,6 @@ pub(crate) const TOOLS: [&str; 3] = ["getdelays", "procacct", "delaytop"];
 /// Builds them from a kernel's source with the headers that it gives to user space, into `into`.
 pub(crate) fn build(
     cache: &Cache,
-    toolchain: &Toolchain,
     kbuild: &Kbuild,
     source: &Path,
     build: &Path,
@@ -34,7 +33,7 @@ pub(crate) fn build(
         fs::copy(entry.path(), into.join(entry.file_name()))?;
     }
     let arguments = [
-        format!("CC={}", toolchain.llvm.program("clang")),
+        format!("CC={}", toolchain::clang()),
         format!("CFLAGS=-O2 -I{}", build.join("usr/include").display()),
     ];
     run::logged(

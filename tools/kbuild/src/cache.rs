@@ -3,11 +3,11 @@
 
 use std::{
     fs::{self, File},
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
-use etcetera::BaseStrategy;
+use anyhow::{Context, Result};
 use rustix::{
     fs::{FlockOperation, flock},
     io::{Errno, FdFlags, fcntl_setfd},
@@ -22,8 +22,11 @@ pub(crate) const VARIABLE: &str = "RUST_TASKSTATS_CACHE";
 ///
 /// | folder | holds |
 /// |---|---|
-/// | `downloads/` | the kernel's tarball, and apt's private lists |
-/// | `toolchain/` | bindgen, the core library's source and virtme-ng, where the machine has none |
+/// | `environment/` | the private Debian that everything runs in |
+/// | `target/` | the programs in `tools/`, for each work tree |
+/// | `cargo/` | the crates that they are made of |
+/// | `downloads/` | the kernel's tarball |
+/// | `tmp/` | what is under way; emptied by the next invocation |
 /// | `source/linux-VERSION-KEY/` | the patched kernel |
 /// | `source/linux-VERSION-KEY/build-CONFIG-KEY/` | one configuration of it, built |
 /// | `module/` | what was built of each work tree's module |
@@ -35,33 +38,20 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Finds the cache: `RUST_TASKSTATS_CACHE`, or `rust-taskstats` in the user's cache directory.
-    ///
-    /// The directory is made if it is missing.
+    /// Opens the cache, which `RUST_TASKSTATS_CACHE` names in the environment.
     pub fn open() -> Result<Self> {
-        let root = match std::env::var_os(VARIABLE) {
-            Some(path) if !path.is_empty() => std::path::absolute(path)?,
-            _ => etcetera::choose_base_strategy()
-                .context("neither XDG_CACHE_HOME nor HOME says where the cache is")?
-                .cache_dir()
-                .join("rust-taskstats"),
-        };
-        Self::at(root)
+        let root = std::env::var_os(VARIABLE)
+            .with_context(|| format!("{VARIABLE} is not set: is this the environment?"))?;
+        Self::at(std::path::absolute(root)?)
     }
 
     /// Opens the cache in a given directory.
     pub(crate) fn at(root: PathBuf) -> Result<Self> {
         fs::create_dir_all(&root)
             .with_context(|| format!("cannot make the cache directory {}", root.display()))?;
-        let root = root.canonicalize()?;
-        // Kbuild takes no path with a space or a colon in it, and says so late and unclearly.
-        let text = root.to_str().context("the cache's path is not UTF-8")?;
-        if text.contains([' ', ':', '%', '\n']) {
-            bail!(
-                "the kernel cannot be built in {text:?}: put the cache elsewhere with {VARIABLE}="
-            );
-        }
-        Ok(Self { root })
+        Ok(Self {
+            root: root.canonicalize()?,
+        })
     }
 
     /// The cache's own directory.
@@ -73,8 +63,28 @@ impl Cache {
         self.root.join("downloads")
     }
 
-    pub(crate) fn toolchain(&self) -> PathBuf {
-        self.root.join("toolchain")
+    pub(crate) fn environments(&self) -> PathBuf {
+        self.root.join("environment")
+    }
+
+    /// A directory for what is under way, on the same disk as all the rest.
+    pub(crate) fn scratch(&self) -> Result<tempfile::TempDir> {
+        fs::create_dir_all(self.scratches())?;
+        tempfile::tempdir_in(self.scratches()).context("cannot make a temporary directory")
+    }
+
+    fn scratches(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// Writes a file that is there with all of its text or not at all.
+    pub(crate) fn write(&self, path: &Path, text: &[u8]) -> Result<()> {
+        fs::create_dir_all(self.scratches())?;
+        let mut file = tempfile::NamedTempFile::new_in(self.scratches())?;
+        file.write_all(text)?;
+        file.persist(path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(())
     }
 
     pub(crate) fn sources(&self) -> PathBuf {
@@ -91,6 +101,17 @@ impl Cache {
 
     pub(crate) fn log(&self, step: &str) -> PathBuf {
         self.root.join("log").join(format!("{step}.log"))
+    }
+
+    /// Waits until no other invocation makes a kernel or fetches anything, and keeps others out until
+    /// the guard is dropped. Removes what an interrupted one left.
+    pub(crate) fn lock_kernels(&self) -> Result<Lock> {
+        let lock = self.lock("kernel")?;
+        // Only who has this lock has anything there.
+        if self.scratches().is_dir() {
+            fs::remove_dir_all(self.scratches())?;
+        }
+        Ok(lock)
     }
 
     /// Waits until no other invocation works on `what`, and keeps others out until the guard is
@@ -132,11 +153,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refuses_paths_that_kbuild_cannot_take() {
+    fn what_was_interrupted_is_removed() {
         let temp = tempfile::tempdir().unwrap();
-        assert!(Cache::at(temp.path().join("with space")).is_err());
-        assert!(Cache::at(temp.path().join("with:colon")).is_err());
-        assert!(Cache::at(temp.path().join("plain")).is_ok());
+        let cache = Cache::at(temp.path().join("cache")).unwrap();
+        let left = cache.scratch().unwrap().keep();
+        cache.write(&cache.root().join("file"), b"text").unwrap();
+        let _lock = cache.lock_kernels().unwrap();
+        assert!(!left.exists());
+        assert_eq!(fs::read(cache.root().join("file")).unwrap(), b"text");
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod variants;
 
 use anyhow::{Result, bail};
 
-use crate::{Built, Config, Project, Request, image, progress, variant};
+use crate::{Built, Config, Project, image, progress, variant};
 
 /// Fails with what it found.
 type Check = Box<dyn Fn(&Project, &Built) -> Result<()>>;
@@ -19,10 +19,7 @@ type Check = Box<dyn Fn(&Project, &Built) -> Result<()>>;
 /// for its variants. Each check says what it found; any finding fails.
 pub fn check() -> Result<()> {
     let project = Project::find()?;
-    let built = image::build(&Request {
-        config: Config::Lean,
-        ..Request::default()
-    })?;
+    let built = image::build(Config::Lean)?;
     let mut checks: Vec<(String, Check)> = vec![
         ("rustfmt of the module".into(), Box::new(format::check)),
         ("clippy of the module".into(), Box::new(lints::check)),

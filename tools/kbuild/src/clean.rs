@@ -3,14 +3,23 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    env,
+    fs::{self, File},
+    iter,
     path::{Path, PathBuf},
 };
 
 use anyhow::Result;
 use clap::ValueEnum;
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 
-use crate::{Cache, Config, Project, image::Plan, progress, source::Source, variant};
+use crate::{Cache, Config, Project, Usage, image::Plan, progress, source::Source, variant};
+
+/// The environment variable that names the directory of the environment that this runs in.
+const ROOT: &str = "RUST_TASKSTATS_ROOT";
 
 /// Removes all kernels but those that this work tree uses as it is now, and all built modules but
 /// its own.
@@ -19,7 +28,7 @@ use crate::{Cache, Config, Project, image::Plan, progress, source::Source, varia
 pub fn clean() -> Result<()> {
     let cache = Cache::open()?;
     let project = Project::find()?;
-    let _lock = cache.lock("kernel")?;
+    let _lock = cache.lock_kernels()?;
     let mut kept = BTreeSet::new();
     let mut all = Vec::new();
     for config in Config::value_variants() {
@@ -49,8 +58,13 @@ pub fn clean() -> Result<()> {
     all.retain(|path| path.is_dir() && !kept.contains(path));
     all.extend(Source::tarballs_of_others(&cache)?);
     for path in all {
-        remove(&path)?;
+        if in_use(&path)? {
+            progress::say(&format!("{} is in use: it stays", path.display()));
+        } else {
+            remove(&path)?;
+        }
     }
+    environments(&cache)?;
     for path in entries(&cache.modules())? {
         if path.is_dir() && !kept.contains(&path) {
             // Another work tree may be building in it.
@@ -59,6 +73,48 @@ pub fn clean() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes the environments other than the one that this runs in, and the packages that they were
+/// made of.
+fn environments(cache: &Cache) -> Result<()> {
+    let own = env::var_os(ROOT).map(PathBuf::from);
+    let directory = cache.environments();
+    for path in entries(&directory)? {
+        let is_environment = file_name(&path).starts_with("root-") && path.is_dir();
+        if !is_environment || Some(&path) == own.as_ref() {
+            continue;
+        }
+        // Whoever is in it holds the lock.
+        let lock = path.with_extension("lock");
+        let file = File::options().create(true).append(true).open(&lock)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => {
+                progress::say(&format!("{} is in use: it stays", path.display()));
+            }
+            other => {
+                other?;
+                remove(&path)?;
+                remove(&lock)?;
+            }
+        }
+    }
+    let packages = directory.join("packages");
+    if packages.is_dir() {
+        remove(&packages)?;
+    }
+    Ok(())
+}
+
+/// Whether a guest runs one of the kernels in a directory.
+fn in_use(directory: &Path) -> Result<bool> {
+    let builds = entries(directory).unwrap_or_default();
+    for build in iter::once(directory.to_owned()).chain(builds) {
+        if Usage::is_locked(&build)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn remove(path: &Path) -> Result<()> {

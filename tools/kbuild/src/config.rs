@@ -8,9 +8,6 @@ use clap::ValueEnum;
 
 use crate::Project;
 
-/// The option that needs one LLVM version in rustc and clang; left out where they differ.
-const INLINE_HELPERS: &str = "CONFIG_RUST_INLINE_HELPERS";
-
 /// One of the kernels that the project builds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Config {
@@ -103,12 +100,6 @@ impl Options {
         self
     }
 
-    /// Leaves out what needs rustc and clang of one LLVM version.
-    pub(crate) fn without_inline_helpers(mut self) -> Self {
-        self.0.remove(INLINE_HELPERS);
-        self
-    }
-
     /// The value of an option, `n` where it is not named.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("n", String::as_str)
@@ -190,19 +181,6 @@ mod tests {
     fn an_absent_option_is_off() {
         let wanted = Options::parse("# CONFIG_SWAP is not set\n").unwrap();
         assert!(wanted.missing_from(&Options::default()).is_empty());
-    }
-
-    #[test]
-    fn inline_helpers_can_be_left_out() {
-        let wanted = Options::parse("CONFIG_RUST=y\nCONFIG_RUST_INLINE_HELPERS=y\n").unwrap();
-        let actual = Options::parse("CONFIG_RUST=y\n").unwrap();
-        assert_eq!(wanted.missing_from(&actual).len(), 1);
-        assert!(
-            wanted
-                .without_inline_helpers()
-                .missing_from(&actual)
-                .is_empty()
-        );
     }
 
     #[test]

@@ -5,31 +5,23 @@
 mod objects;
 mod plan;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::Path,
+};
 
 use anyhow::{Result, bail};
 
 use crate::{
     Built, Cache, Config, Project, accounting, config::Options, hint::hint, make::Kbuild,
-    progress, run, setup, source::Source, space, toolchain::vng,
+    progress, run, source::Source, space, toolchain::Toolchain,
 };
 pub(crate) use plan::Plan;
 
-/// What to build.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    /// The configuration.
-    pub config: Config,
-    /// A tarball of Linux 7.3 to use instead of Debian's. Later builds stay with it.
-    pub tarball: Option<PathBuf>,
-    /// Takes the newest 7.3.z that the mirror has, instead of what the cache has.
-    pub update: bool,
-}
-
-/// Finds the built kernel of this work tree: its patches, its configuration, this machine's
+/// Finds the built kernel of this work tree: its patches, its configuration, the environment's
 /// compilers.
 ///
-/// Builds, installs and fetches nothing. An error says what to run where something is not there.
+/// Builds and fetches nothing. An error says what to run where something is not there.
 pub fn built(config: Config) -> Result<Built> {
     let cache = Cache::open()?;
     let project = Project::find()?;
@@ -42,36 +34,26 @@ pub fn built(config: Config) -> Result<Built> {
             config.make_command()
         );
     }
-    if !vng::is_installed(&cache) {
-        bail!(
-            "virtme-ng is not installed: run `{}` first",
-            config.make_command()
-        );
-    }
     Ok(built)
 }
 
-/// Builds a kernel with everything that this takes, from setting up the machine on. Does nothing
-/// where it is built.
-pub fn build(request: &Request) -> Result<Built> {
+/// Builds a kernel with everything that this takes, from fetching its source on. Does nothing where
+/// it is built.
+pub fn build(config: Config) -> Result<Built> {
     if std::env::consts::ARCH != "x86_64" {
         bail!(
             "the kernel is configured for x86_64, this machine is {}",
             std::env::consts::ARCH
         );
     }
-    let is_plain = request.tarball.is_none() && !request.update;
-    if is_plain && setup::is_complete()? {
-        if let Ok(built) = built(request.config) {
-            return Ok(built);
-        }
+    if let Ok(built) = built(config) {
+        return Ok(built);
     }
     let cache = Cache::open()?;
     let project = Project::find()?;
-    let _lock = cache.lock("kernel")?;
-    let toolchain = setup::prepare(&cache)?;
-    let source = Source::get(&cache, request.tarball.as_deref(), request.update)?;
-    let plan = Plan::new(&cache, &project, request.config, toolchain, source)?;
+    let _lock = cache.lock_kernels()?;
+    let source = Source::get(&cache)?;
+    let plan = Plan::new(&cache, &project, config, Toolchain::find()?, source)?;
     let built = plan.built(&cache, &project);
     if plan.is_complete(&built) {
         return Ok(built);
@@ -79,24 +61,52 @@ pub fn build(request: &Request) -> Result<Built> {
     progress::say(&format!(
         "building Linux {} as `{}` in {}",
         plan.source.version,
-        request.config,
+        config,
         built.build.display()
     ));
     plan.source.unpack(&cache, &plan.series, &built.source)?;
     space::check(cache.root(), space::BUILD)?;
-    let kbuild = Kbuild::for_kernel(&cache, &plan.toolchain)?;
+    make_clean(&built.source)?;
+    let kbuild = Kbuild::for_kernel(&cache);
     configure(&cache, &plan, &kbuild, &built)?;
     compile(&cache, &plan, &kbuild, &built)?;
     accounting::build(
         &cache,
-        &plan.toolchain,
         &kbuild,
         &built.source,
         &built.build,
         &built.accounting,
     )?;
-    plan.complete(&built)?;
+    plan.complete(&cache, &built)?;
     Ok(built)
+}
+
+/// What a build in the source itself leaves, such as `make headers_install`. Kbuild then refuses to
+/// build in a directory of its own.
+const LEFT_BY_BUILDS: [&str; 4] = [
+    ".config",
+    "include/config",
+    "include/generated",
+    "arch/x86/include/generated",
+];
+
+/// Removes what a build in the source left.
+pub(crate) fn make_clean(source: &Path) -> Result<()> {
+    for name in LEFT_BY_BUILDS {
+        let path = source.join(name);
+        if !path.exists() {
+            continue;
+        }
+        progress::say(&format!(
+            "somebody has built in the source itself: removing {}",
+            path.display()
+        ));
+        match path.is_dir() {
+            true => fs::remove_dir_all(path)?,
+            false => fs::remove_file(path)?,
+        }
+    }
+    Ok(())
 }
 
 /// Makes the configuration, and makes sure that it is the one which was asked for.
@@ -147,4 +157,22 @@ fn compile(cache: &Cache, plan: &Plan, kbuild: &Kbuild, built: &Built) -> Result
     let made = run::logged(&title, &make, &log, |new| objects.follow(new));
     hint(made, "The same command continues where it stopped.")?;
     objects.remember(cache, &plan.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_in_the_source_is_undone() {
+        let temp = tempfile::tempdir().unwrap();
+        let source = temp.path();
+        let generated = source.join("arch/x86/include/generated");
+        fs::create_dir_all(&generated).unwrap();
+        fs::create_dir_all(source.join("include/linux")).unwrap();
+        fs::write(source.join(".config"), "").unwrap();
+        make_clean(source).unwrap();
+        assert!(!generated.exists() && !source.join(".config").exists());
+        assert!(source.join("include/linux").exists());
+    }
 }

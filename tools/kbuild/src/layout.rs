@@ -20,6 +20,4 @@ pub struct Built {
     /// The directory of the kernel's own, unmodified accounting tools: `getdelays`, `procacct`,
     /// `delaytop`.
     pub accounting: PathBuf,
-    /// The program `vng` of virtme-ng.
-    pub vng: PathBuf,
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The kernel that the module is made for, reproducibly: finds or installs what is needed, fetches,
-//! patches, configures and builds Linux 7.3, and the module against it.
+//! The kernel that the module is made for, reproducibly: fetches, patches, configures and
+//! builds Linux 7.3, and the module against it.
 //!
 //! Everything built lies outside the work tree, in a [`Cache`] keyed by what went in, so that
 //! nothing is built twice on one machine. A program that only wants to use what is there calls
@@ -13,7 +13,6 @@
 //! ```
 
 mod accounting;
-mod apt;
 mod archive;
 mod cache;
 pub mod check;
@@ -25,20 +24,21 @@ mod make;
 mod key;
 mod layout;
 pub mod module;
+mod package;
 mod patches;
 mod progress;
 mod project;
 mod run;
-mod setup;
 mod source;
 mod space;
 mod toolchain;
+mod usage;
 mod variant;
 
 pub use cache::Cache;
 pub use clean::clean;
 pub use config::Config;
-pub use image::{Request, build, built};
+pub use image::{build, built};
 pub use layout::Built;
 pub use project::Project;
-pub use setup::setup;
+pub use usage::Usage;

@@ -6,7 +6,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use kbuild::{
-    Built, Config, Request,
+    Built, Config,
     module::{Kernel, Purpose},
 };
 
@@ -20,20 +20,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Finds or installs what building and booting a kernel takes.
-    Setup,
-    /// Sets the machine up, fetches the kernel's source, patches, configures and builds it. Does
-    /// nothing again that is done, and continues what was interrupted.
+    /// Fetches the kernel's source, patches, configures and builds it. Does nothing again that is
+    /// done, and continues what was interrupted.
     Build {
         /// Which kernel.
         #[arg(long, default_value_t)]
         config: Config,
-        /// A tarball of Linux 7.3 instead of Debian's package. Later builds stay with it.
-        #[arg(long, value_name = "TARBALL")]
-        source: Option<PathBuf>,
-        /// Takes the newest 7.3.z that the mirror has, instead of what the cache has.
-        #[arg(long, conflicts_with = "source")]
-        update: bool,
     },
     /// Builds the module of this work tree, and before it the kernel if need be. Prints where the
     /// module is.
@@ -79,8 +71,6 @@ enum Part {
     TestModule,
     /// The directory of getdelays, procacct and delaytop.
     Accounting,
-    /// The program of virtme-ng.
-    Vng,
 }
 
 impl Part {
@@ -92,7 +82,6 @@ impl Part {
             Self::Module => built.module,
             Self::TestModule => built.test_module,
             Self::Accounting => built.accounting,
-            Self::Vng => built.vng,
         }
     }
 }
@@ -109,18 +98,8 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Setup => kbuild::setup(),
-        Command::Build {
-            config,
-            source,
-            update,
-        } => {
-            let built = kbuild::build(&Request {
-                config,
-                tarball: source,
-                update,
-            })?;
-            println!("{}", built.image.display());
+        Command::Build { config } => {
+            println!("{}", kbuild::build(config)?.image.display());
             Ok(())
         }
         Command::Module {

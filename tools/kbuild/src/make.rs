@@ -1,26 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Calling the kernel's own build system.
 
-use std::{
-    collections::BTreeMap,
-    env,
-    ffi::OsString,
-    num::NonZero,
-    path::{Path, PathBuf},
-    thread,
-};
+use std::{collections::BTreeMap, env, ffi::OsString, num::NonZero, path::Path, thread};
 
-use anyhow::Result;
 use duct::Expression;
 
 use crate::{
     Cache, run,
-    toolchain::{Toolchain, llvm::Llvm, rustc::Rustc},
+    toolchain::{LIBCLANG, LLVM, clang},
 };
 
 /// What of the caller's environment the kernel's build may see. Everything else could change the
 /// result: Kbuild takes a great many variables from there.
-const PASSED: [&str; 5] = ["HOME", "USER", "LOGNAME", "TERM", "TMPDIR"];
+const PASSED: [&str; 3] = ["HOME", "PATH", "TERM"];
 
 /// The same in every build, so that the same inputs give the same bytes.
 const FIXED: [(&str, &str); 6] = [
@@ -44,40 +36,28 @@ pub(crate) struct Kbuild {
 }
 
 impl Kbuild {
-    /// To build a kernel: with all that Rust in it needs, and with a cache of compiled objects.
-    pub(crate) fn for_kernel(cache: &Cache, toolchain: &Toolchain) -> Result<Self> {
-        let mut kbuild = Self::for_module(&toolchain.rustc, Some(&toolchain.llvm))?;
+    /// To build a kernel: with a cache of compiled objects.
+    pub(crate) fn for_kernel(cache: &Cache) -> Self {
+        let mut kbuild = Self::for_module(true);
+        // Not HOSTCC: rustc takes that as the name of its linker.
+        kbuild.variables.push(format!("CC=ccache {}", clang()));
+        kbuild.set("CCACHE_DIR", cache.ccache());
+        kbuild.set("CCACHE_MAXSIZE", CCACHE_SIZE);
+        // A build directory lies directly in its source, so Kbuild names all files relative to it,
+        // and the objects of one tree are those of the next.
+        kbuild.set("CCACHE_NOHASHDIR", "1");
         kbuild
-            .variables
-            .push(format!("BINDGEN={}", toolchain.bindgen.program.display()));
-        kbuild.set("RUST_LIB_SRC", &toolchain.core_source);
-        if let Some(libclang) = &toolchain.llvm.libclang {
-            kbuild.set("LIBCLANG_PATH", libclang);
-        }
-        if let Some(ccache) = run::which("ccache") {
-            // Not HOSTCC: rustc takes that as the name of its linker.
-            let clang = toolchain.llvm.program("clang");
-            kbuild
-                .variables
-                .push(format!("CC={} {clang}", ccache.display()));
-            kbuild.set("CCACHE_DIR", cache.ccache());
-            kbuild.set("CCACHE_MAXSIZE", CCACHE_SIZE);
-            // A build directory lies directly in its source, so Kbuild names all files relative to
-            // it, and the objects of one tree are those of the next.
-            kbuild.set("CCACHE_NOHASHDIR", "1");
-        }
-        Ok(kbuild)
     }
 
-    /// To build a module against a kernel that was compiled with clang, or without `llvm` with gcc.
-    pub(crate) fn for_module(rustc: &Rustc, llvm: Option<&Llvm>) -> Result<Self> {
+    /// To build a module against a kernel that was compiled with clang, or else with gcc.
+    pub(crate) fn for_module(is_clang: bool) -> Self {
         let mut kbuild = Self {
             variables: Vec::new(),
             environment: BTreeMap::new(),
         };
-        kbuild
-            .variables
-            .extend(llvm.map(|llvm| format!("LLVM={}", llvm.make_value())));
+        if is_clang {
+            kbuild.variables.push(format!("LLVM={LLVM}"));
+        }
         PASSED
             .iter()
             .filter_map(|name| Some((name, env::var_os(name)?)))
@@ -87,8 +67,8 @@ impl Kbuild {
         FIXED
             .iter()
             .for_each(|(name, value)| kbuild.set(name, value));
-        kbuild.set("PATH", path(rustc)?);
-        Ok(kbuild)
+        kbuild.set("LIBCLANG_PATH", LIBCLANG);
+        kbuild
     }
 
     fn set(&mut self, name: &str, value: impl Into<OsString>) {
@@ -123,19 +103,6 @@ impl Kbuild {
         );
         duct::cmd(program, arguments).full_env(environment)
     }
-}
-
-/// rustc's own directory first: a build then calls one compiler directly, not what `rustup` chooses
-/// by directory. Then the system's programs before the user's.
-fn path(rustc: &Rustc) -> Result<OsString> {
-    let user = env::var_os("PATH").unwrap_or_default();
-    let system = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
-    Ok(env::join_paths(
-        [rustc.bin()]
-            .into_iter()
-            .chain(system)
-            .chain(env::split_paths(&user)),
-    )?)
 }
 
 fn jobs() -> usize {

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    Built, Cache, Config, Project, Request, image, make::Kbuild, run, toolchain::rustc::Rustc,
+    Built, Cache, Config, Project, image, make::Kbuild, run, toolchain::Toolchain,
 };
 pub(crate) use place::NAME;
 pub use place::Purpose;
@@ -36,10 +36,7 @@ pub fn build(kernel: &Kernel, purpose: Purpose) -> Result<PathBuf> {
     let project = Project::find()?;
     let job = match kernel {
         Kernel::Ours(config) => {
-            let built = image::build(&Request {
-                config: *config,
-                ..Request::default()
-            })?;
+            let built = image::build(*config)?;
             Job::for_ours(&project, &built)?
         }
         Kernel::Theirs(directory) => Job::for_theirs(&project, directory)?,
@@ -57,10 +54,7 @@ pub fn build(kernel: &Kernel, purpose: Purpose) -> Result<PathBuf> {
 /// Builds external modules other than the work tree's own for one of the project's kernels: those of
 /// `source`, a directory with a `Kbuild`. Returns the directory with what was built.
 pub fn build_others(source: &Path, config: Config) -> Result<PathBuf> {
-    let built = image::build(&Request {
-        config,
-        ..Request::default()
-    })?;
+    let built = image::build(config)?;
     let name = source.file_name().unwrap_or_default().to_string_lossy();
     Job::new(source, &Tree::read(&built.build)?)?
         .build(&format!("building the modules in {name}"), &[])
@@ -89,14 +83,14 @@ impl Job {
         let kdir = directory
             .canonicalize()
             .with_context(|| format!("no kernel tree {}", directory.display()))?;
-        Self::new(project.top(), &Tree::read(&kdir)?)
+        let tree = Tree::read(&kdir)?;
+        tree.is_patched()?;
+        Self::new(project.top(), &tree)
     }
 
     fn new(source: &Path, kernel: &Tree) -> Result<Self> {
         let cache = Cache::open()?;
-        let rustc = Rustc::find()?;
-        let llvm = kernel.compiler(&rustc)?;
-        let kbuild = Kbuild::for_module(&rustc, llvm.as_ref())?;
+        let kbuild = Kbuild::for_module(kernel.is_clangs(&Toolchain::find()?)?);
         let kdir = kernel.directory();
         let output = output(&cache, source, kdir);
         Ok(Self {

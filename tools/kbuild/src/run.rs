@@ -4,7 +4,7 @@
 use std::{
     fs::{self, File},
     io::{Read, Seek, SeekFrom},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
@@ -130,14 +130,6 @@ pub(crate) fn bound_to_us(program: &str, arguments: &[String]) -> Expression {
         .into();
     all.extend_from_slice(arguments);
     duct::cmd("setpriv", all)
-}
-
-/// Where a program is that is named without a path, in the directories of `PATH`.
-pub(crate) fn which(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|directory| directory.join(name))
-        .find(|file| file.is_file())
 }
 
 /// The end of a log, and before it the first errors where they are further up: a parallel build

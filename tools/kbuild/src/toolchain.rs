@@ -1,77 +1,57 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The compilers, and what Rust in the kernel needs beside them.
-
-pub(crate) mod bindgen;
-pub(crate) mod companion;
-pub(crate) mod core_source;
-pub(crate) mod llvm;
-pub(crate) mod rustc;
-pub(crate) mod vng;
-
-use std::path::PathBuf;
+//! The environment's compilers.
 
 use anyhow::{Context, Result};
-use semver::Version;
 
-use crate::{Cache, key::Inputs, run};
-use bindgen::Bindgen;
-use llvm::Llvm;
-use rustc::Rustc;
+use crate::{key::Inputs, run};
 
-/// The compilers that a kernel is built with.
-#[derive(Debug)]
+/// What Debian's names of the LLVM tools end with: the version of the LLVM in its rustc, so that
+/// the kernel inlines its C helpers into Rust. `tools/environment/packages` installs them.
+pub(crate) const LLVM: &str = "-19";
+
+/// Where that version's libclang is, for bindgen.
+pub(crate) const LIBCLANG: &str = "/usr/lib/llvm-19/lib";
+
+/// What the compilers say of themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Toolchain {
-    pub(crate) rustc: Rustc,
-    pub(crate) llvm: Llvm,
-    pub(crate) bindgen: Bindgen,
-    /// The `library` directory of the source of this rustc's standard library.
-    pub(crate) core_source: PathBuf,
+    pub(crate) rustc: String,
+    pub(crate) clang: String,
+    gcc: String,
+    bindgen: String,
 }
 
 impl Toolchain {
-    /// Finds them on the machine and in the cache. Installs nothing.
-    pub(crate) fn find(cache: &Cache) -> Result<Self> {
-        let rustc = Rustc::find()?;
-        let llvm = Llvm::find(&rustc)?;
-        let bindgen = Bindgen::find(cache, &llvm)?;
-        let core_source = core_source::find(cache, &rustc).with_context(|| {
-            format!(
-                "the source of the core library of rustc {} is missing",
-                rustc.version
-            )
-        })?;
+    pub(crate) fn find() -> Result<Self> {
         Ok(Self {
-            rustc,
-            llvm,
-            bindgen,
-            core_source,
+            rustc: version("rustc")?,
+            clang: version(&clang())?,
+            gcc: version("gcc")?,
+            bindgen: version("bindgen")?,
         })
     }
 
-    /// Whether C helpers can be inlined into Rust: both compilers have one LLVM version.
-    pub(crate) fn can_inline_helpers(&self) -> bool {
-        self.llvm.version.major == self.rustc.llvm.major
+    pub(crate) fn describe(&self, inputs: &mut Inputs) {
+        inputs.add("rustc", &self.rustc);
+        inputs.add("clang", &self.clang);
+        inputs.add("bindgen", &self.bindgen);
     }
 
-    pub(crate) fn describe(&self, inputs: &mut Inputs) {
-        inputs.add("rustc", &self.rustc.text);
-        inputs.add("clang", &self.llvm.text);
-        inputs.add("bindgen", &self.bindgen.version);
+    /// Whether one of the C compilers calls itself so.
+    pub(crate) fn has_c_compiler(&self, text: &str) -> bool {
+        [&self.clang, &self.gcc].contains(&&text.to_owned())
     }
 }
 
-/// The first `x.y.z` after `before` in what a program says of itself.
-fn version_after(text: &str, before: &str) -> Option<Version> {
-    let rest = &text[text.find(before)? + before.len()..];
-    let end = rest
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(rest.len());
-    Version::parse(&rest[..end]).ok()
+/// The name of the C compiler.
+pub(crate) fn clang() -> String {
+    format!("clang{LLVM}")
 }
 
 /// What a program says of its version, in one line.
-fn version_text(program: impl duct::IntoExecutablePath) -> Result<String> {
-    let text = run::answer(&run::program(program, &["--version"]))?;
+fn version(program: &str) -> Result<String> {
+    let text = run::answer(&run::program(program, &["--version"]))
+        .with_context(|| format!("{program} does not run: is this the environment?"))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
@@ -80,20 +60,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_versions_in_what_programs_say() {
-        let clang = "Debian clang version 22.1.8 (1~deb12u1)";
-        assert_eq!(
-            version_after(clang, "clang version "),
-            Some(Version::new(22, 1, 8))
-        );
-        assert_eq!(
-            version_after("bindgen 0.72.1", "bindgen "),
-            Some(Version::new(0, 72, 1))
-        );
-        assert_eq!(
-            version_after("rustc 1.97.0-nightly (x)", "rustc "),
-            Some(Version::new(1, 97, 0))
-        );
-        assert_eq!(version_after("gcc 12", "clang version "), None);
+    fn rustc_and_clang_have_one_llvm() {
+        let said = run::answer(&run::program("rustc", &["--version", "--verbose"])).unwrap();
+        let llvm = said.lines().find_map(|line| line.strip_prefix("LLVM version: "));
+        let major = llvm.and_then(|version| version.split('.').next());
+        assert_eq!(major, LLVM.strip_prefix('-'));
+    }
+
+    #[test]
+    fn each_compiler_is_named() {
+        let toolchain = Toolchain::find().unwrap();
+        assert!(toolchain.rustc.starts_with("rustc "), "{toolchain:?}");
+        assert!(toolchain.has_c_compiler(&toolchain.clang));
+        assert!(!toolchain.has_c_compiler("tcc 0.9"));
     }
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use crate::{
     Built, Cache, Config, Project,
     config::Options,
-    image::{Plan, configure},
+    image::{Plan, configure, make_clean},
     make::Kbuild,
     patches::Series,
     progress, run,
@@ -60,7 +60,7 @@ impl Variant {
             &self.name,
             self.options(project)?,
             Series::read(&project.patches())?,
-            Toolchain::find(cache)?,
+            Toolchain::find()?,
             source,
         )
     }
@@ -80,7 +80,7 @@ impl Variant {
         if stamp.is_file() {
             return Ok(built);
         }
-        let _lock = cache.lock("kernel")?;
+        let _lock = cache.lock_kernels()?;
         // Whoever had the lock may have done it.
         if stamp.is_file() {
             return Ok(built);
@@ -92,7 +92,8 @@ impl Variant {
         ));
         plan.source.unpack(&cache, &plan.series, &built.source)?;
         space::check(cache.root(), space::PREPARED)?;
-        let kbuild = Kbuild::for_kernel(&cache, &plan.toolchain)?;
+        let kbuild = Kbuild::for_kernel(&cache);
+        make_clean(&built.source)?;
         configure(&cache, &plan, &kbuild, &built)?;
         let output = format!("O={}", built.build.display());
         let log = cache.log(&format!("{}-prepare", self.name));

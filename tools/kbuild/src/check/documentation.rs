@@ -11,10 +11,9 @@ use anyhow::{Context, Result, bail};
 use walkdir::WalkDir;
 
 use crate::{
-    Built, Cache, Project,
+    Built, Project,
     module::{self, Job},
     run,
-    toolchain::{companion::RUSTDOC, rustc::Rustc},
 };
 
 /// Kbuild's record of how the crate root was compiled.
@@ -28,16 +27,7 @@ const NOT_FOR_RUSTDOC: [&str; 4] = [
     "--crate-type",
 ];
 
-/// rustdoc does not keep target modifiers (rust-lang issue 144521); since this version rustc
-/// complains.
-const MODIFIERS: (semver::Version, &str) = (
-    semver::Version::new(1, 88, 0),
-    "-Cunsafe-allow-abi-mismatch=fixed-x18",
-);
-
 pub(super) fn check(project: &Project, built: &Built) -> Result<()> {
-    let rustc = Rustc::find()?;
-    let rustdoc = RUSTDOC.get(&Cache::open()?, &rustc)?;
     let job = Job::for_ours(project, built)?;
     let output = job.build("building the module", &[])?;
     let command = output.join(COMMAND);
@@ -61,13 +51,10 @@ pub(super) fn check(project: &Project, built: &Built) -> Result<()> {
         format!("--crate-name={}", module::NAME),
         format!("--output={}", documentation.display()),
     ]);
-    if rustc.version >= MODIFIERS.0 {
-        all.push(MODIFIERS.1.into());
-    }
     environment.push(("RUSTC_BOOTSTRAP".into(), "1".into()));
     run::verdict(
         &job.kbuild
-            .program(&rustdoc, &all, &environment)
+            .program(Path::new("rustdoc"), &all, &environment)
             .dir(&output),
     )?;
     let dead = dead_links(&documentation, &built.source)?;

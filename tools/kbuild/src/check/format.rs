@@ -4,13 +4,9 @@
 use anyhow::{Context, Result, bail};
 use walkdir::WalkDir;
 
-use crate::{
-    Built, Cache, Project, run,
-    toolchain::{companion::RUSTFMT, rustc::Rustc},
-};
+use crate::{Built, Project, run};
 
 pub(super) fn check(project: &Project, built: &Built) -> Result<()> {
-    let rustfmt = RUSTFMT.get(&Cache::open()?, &Rustc::find()?)?;
     let files: Vec<String> = WalkDir::new(project.top().join("rust"))
         .sort_by_file_name()
         .into_iter()
@@ -31,5 +27,5 @@ pub(super) fn check(project: &Project, built: &Built) -> Result<()> {
         rules.to_str().context("no UTF-8")?,
     ];
     arguments.extend(files.iter().map(String::as_str));
-    run::verdict(&run::program(&rustfmt, &arguments))
+    run::verdict(&run::program("rustfmt", &arguments))
 }

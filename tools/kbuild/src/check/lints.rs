@@ -4,14 +4,11 @@
 use anyhow::Result;
 
 use crate::{
-    Built, Cache, Project,
+    Built, Project,
     module::{Job, Purpose},
-    toolchain::{companion::CLIPPY, rustc::Rustc},
 };
 
 pub(super) fn check(project: &Project, built: &Built) -> Result<()> {
-    // Kbuild calls it by its name.
-    CLIPPY.get(&Cache::open()?, &Rustc::find()?)?;
     for (purpose, directory) in [(Purpose::Use, "clippy"), (Purpose::Test, "clippy-test")] {
         let mut all = purpose.arguments();
         all.extend(arguments());

@@ -3,15 +3,9 @@
 
 use anyhow::Result;
 
-use crate::{
-    Cache, Project,
-    module::Job,
-    toolchain::{companion::CLIPPY, rustc::Rustc},
-    variant::Variant,
-};
+use crate::{Project, module::Job, variant::Variant};
 
 pub(super) fn check(project: &Project, variant: &Variant) -> Result<()> {
-    CLIPPY.get(&Cache::open()?, &Rustc::find()?)?;
     let built = variant.prepare(project)?;
     let title = format!("compiling the module for {}", variant.name);
     Job::for_prepared(project, &built)?.compile(&title, &super::lints::arguments())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! What goes into a kernel, and where it lies for that reason.
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -12,7 +12,8 @@ use crate::{
     module::place::{self, Purpose},
     patches::Series,
     source::Source,
-    toolchain::{Toolchain, vng},
+    toolchain::Toolchain,
+    usage::STAMP,
 };
 
 /// Counts the changes of this program that change what it builds.
@@ -26,7 +27,6 @@ pub(crate) struct Plan {
     pub(crate) options: Options,
     pub(crate) series: Series,
     pub(crate) source: Source,
-    pub(crate) toolchain: Toolchain,
     /// All of it, for the key.
     pub(crate) inputs: Inputs,
     tree: String,
@@ -60,14 +60,11 @@ impl Plan {
     pub(crate) fn with(
         cache: &Cache,
         name: &str,
-        mut options: Options,
+        options: Options,
         series: Series,
         toolchain: Toolchain,
         source: Source,
     ) -> Result<Self> {
-        if !toolchain.can_inline_helpers() {
-            options = options.without_inline_helpers();
-        }
         let mut inputs = Inputs::default();
         inputs.add("recipe", RECIPE);
         source.describe(&mut inputs);
@@ -81,7 +78,6 @@ impl Plan {
             options,
             series,
             source,
-            toolchain,
             inputs,
             tree,
         })
@@ -94,7 +90,7 @@ impl Plan {
         config: Config,
     ) -> Result<Self> {
         let first = || format!("run `{}` first", config.make_command());
-        let toolchain = Toolchain::find(cache).with_context(first)?;
+        let toolchain = Toolchain::find()?;
         let source = Source::recorded(cache)?
             .context("the kernel's source was not fetched yet")
             .with_context(first)?;
@@ -113,7 +109,6 @@ impl Plan {
             module: place::file(cache, project, &build, Purpose::Use),
             test_module: place::file(cache, project, &build, Purpose::Test),
             accounting: build.join("accounting"),
-            vng: vng::program(cache),
             build,
             source,
         }
@@ -129,14 +124,11 @@ impl Plan {
     }
 
     /// Keeps that it was built to the end, and of what.
-    pub(crate) fn complete(&self, built: &Built) -> Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&built.build)?;
-        file.write_all(self.inputs.text().as_bytes())?;
-        file.persist(stamp(built))?;
-        Ok(())
+    pub(crate) fn complete(&self, cache: &Cache, built: &Built) -> Result<()> {
+        cache.write(&stamp(built), self.inputs.text().as_bytes())
     }
 }
 
 fn stamp(built: &Built) -> PathBuf {
-    built.build.join("complete")
+    built.build.join(STAMP)
 }

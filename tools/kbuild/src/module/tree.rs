@@ -8,10 +8,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{
-    config::Options,
-    toolchain::{llvm::Llvm, rustc::Rustc},
-};
+use crate::{config::Options, toolchain::Toolchain};
+
+/// The patches' export by which the module takes over.
+const SEAM: &str = "taskstats_attach";
 
 /// A kernel's build directory.
 #[derive(Debug)]
@@ -64,43 +64,46 @@ impl Tree {
         Ok(())
     }
 
-    /// The LLVM that it was compiled with, if not gcc. Fails where rustc is another than the
-    /// kernel's.
-    pub(super) fn compiler(&self, rustc: &Rustc) -> Result<Option<Llvm>> {
-        let theirs = self
-            .options
-            .get("CONFIG_RUSTC_VERSION_TEXT")
-            .trim_matches('"');
-        if theirs != rustc.text {
+    /// Fails where the kernel lacks what the module takes over by.
+    pub(super) fn is_patched(&self) -> Result<()> {
+        let symbols = fs::read_to_string(self.directory.join("Module.symvers"))?;
+        let is_there = symbols
+            .lines()
+            .any(|line| line.split('\t').nth(1) == Some(SEAM));
+        if !is_there {
             bail!(
-                "the kernel in {} was built with {theirs}, this is {}: Rust modules need the same \
-                 compiler",
-                self.directory.display(),
-                rustc.text
+                "the kernel in {} is built without the patches in patches/linux-7.3: its \
+                 Module.symvers has no {SEAM}",
+                self.directory.display()
             );
         }
-        if self.options.get("CONFIG_CC_IS_CLANG") != "y" {
-            return Ok(None);
-        }
-        let major = clang_major(self.options.get("CONFIG_CLANG_VERSION"))
-            .context("the kernel names no clang version")?;
-        Llvm::of_major(major).map(Some)
+        Ok(())
     }
-}
 
-/// The major version in a number such as 220108.
-fn clang_major(version: &str) -> Option<u64> {
-    Some(version.parse::<u64>().ok()? / 10_000)
+    /// Whether it was compiled with clang, not gcc. Fails where the environment's compilers are others
+    /// than the kernel's.
+    pub(super) fn is_clangs(&self, ours: &Toolchain) -> Result<bool> {
+        let option = |name| self.options.get(name).trim_matches('"');
+        let rustc = option("CONFIG_RUSTC_VERSION_TEXT");
+        let cc = option("CONFIG_CC_VERSION_TEXT");
+        if rustc != ours.rustc || !ours.has_c_compiler(cc) {
+            bail!(
+                "the kernel in {} was built with {rustc} and {cc}, the environment has {}: a module \
+                 in Rust needs the very same. Build the kernel in the environment (make shell), or \
+                 the module where its compilers are: make -C {0} M=$PWD modules",
+                self.directory.display(),
+                ours.rustc
+            );
+        }
+        Ok(option("CONFIG_CC_IS_CLANG") == "y")
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use semver::Version;
-
     use super::*;
 
-    const CONFIG: &str = "CONFIG_MODULES=y\nCONFIG_RUST=y\nCONFIG_TASKSTATS=y\nCONFIG_CC_IS_GCC=y\n\
-                          CONFIG_RUSTC_VERSION_TEXT=\"rustc 1.95.0 (x)\"\n";
+    const CONFIG: &str = "CONFIG_MODULES=y\nCONFIG_RUST=y\nCONFIG_TASKSTATS=y\n\n";
 
     fn tree(config: &str, files: &[&str]) -> (tempfile::TempDir, Result<Tree>) {
         let temp = tempfile::tempdir().unwrap();
@@ -115,16 +118,6 @@ mod tests {
         }
         let tree = Tree::read(temp.path());
         (temp, tree)
-    }
-
-    fn rustc(text: &str) -> Rustc {
-        let version = Version::new(1, 95, 0);
-        Rustc {
-            llvm: version.clone(),
-            version,
-            sysroot: PathBuf::new(),
-            text: text.into(),
-        }
     }
 
     #[test]
@@ -149,23 +142,30 @@ mod tests {
     }
 
     #[test]
-    fn wants_the_compiler_of_the_kernel() {
-        let (_temp, tree) = tree(CONFIG, &["Module.symvers", "rust/libkernel.rmeta"]);
-        let tree = tree.unwrap();
-        assert!(tree.compiler(&rustc("rustc 1.95.0 (x)")).unwrap().is_none());
-        let error = tree
-            .compiler(&rustc("rustc 1.96.0 (y)"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("rustc 1.95.0 (x)") && error.contains("rustc 1.96.0 (y)"),
-            "{error}"
+    fn wants_the_compilers_of_the_kernel() {
+        let ours = Toolchain::find().unwrap();
+        let config = format!(
+            "{CONFIG}CONFIG_RUSTC_VERSION_TEXT=\"{}\"\nCONFIG_CC_VERSION_TEXT=\"{}\"\n",
+            ours.rustc, ours.clang
         );
+        let built = ["Module.symvers", "rust/libkernel.rmeta"];
+        let with = |config: &str| tree(config, &built).1.unwrap().is_clangs(&ours);
+        assert!(!with(&config).unwrap());
+        assert!(with(&format!("{config}CONFIG_CC_IS_CLANG=y\n")).unwrap());
+        for (part, other) in [(&ours.rustc, "rustc 1.2.3 (y)"), (&ours.clang, "tcc 0.9")] {
+            let error = with(&config.replace(part, other)).unwrap_err().to_string();
+            assert!(error.contains(other), "{error}");
+        }
     }
 
     #[test]
-    fn reads_clang_versions() {
-        assert_eq!(clang_major("220108"), Some(22));
-        assert_eq!(clang_major("n"), None);
+    fn wants_the_patches() {
+        let (temp, tree) = tree(CONFIG, &["Module.symvers", "rust/libkernel.rmeta"]);
+        let tree = tree.unwrap();
+        let error = tree.is_patched().unwrap_err().to_string();
+        assert!(error.contains("without the patches"), "{error}");
+        let symbols = format!("0x1\tother\tvmlinux\tEXPORT_SYMBOL\n0x2\t{SEAM}\tvmlinux\tE\n");
+        fs::write(temp.path().join("Module.symvers"), symbols).unwrap();
+        tree.is_patched().unwrap();
     }
 }
