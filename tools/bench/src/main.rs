@@ -94,7 +94,7 @@ fn main() -> Result<ExitCode> {
         }
         Command::Marked { module, figure } => count::marked(&module.switch(), &figure)?,
         Command::Process { threads, work } => {
-            workload::process::act(threads, Duration::from_millis(work))?;
+            workload::process::act(threads, Duration::from_millis(work), workload::compute)?;
         }
     }
     Ok(ExitCode::SUCCESS)

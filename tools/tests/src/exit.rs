@@ -30,19 +30,21 @@ use nix::{
     },
     unistd::{ForkResult, Pid, fork, getpid, gettid, pipe2},
 };
-use procfs::process::Process;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     exchange::Moment,
-    peer::{Peer, wait_until},
-    workload::{become_user, compute, renice, schedule, work},
+    peer::Peer,
+    thread_usage::ThreadUsage,
+    workload::{
+        become_user, compute, exit_leader, renice, schedule, wait_for_exit_of_leader, work,
+    },
 };
 
 /// The CPU that all of it runs on, so that one listener hears of all.
 pub const CPU: usize = 1;
 
-/// What each task uses of the CPU at least, in microseconds.
+/// What each process uses of the CPU at least, in microseconds.
 pub const COMPUTED_US: u64 = 10_000;
 
 /// The status of those that exit with one.
@@ -114,14 +116,32 @@ pub struct Report {
     pub parent: u32,
     /// The process.
     pub process: u32,
-    /// Its threads, by name. The same id can end twice, when a thread that calls exec takes it over.
-    pub tasks: Vec<(String, u32)>,
+    /// Its threads. The same id can end twice, when a thread that calls exec takes it over.
+    pub tasks: Vec<Task>,
     /// What `wait4` reported of the whole process.
     pub usage: Usage,
     /// Before its start.
     pub begun: Moment,
     /// After its end.
     pub ended: Moment,
+}
+
+/// A thread of a process that ends.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Task {
+    /// What it is called here.
+    pub name: String,
+    /// Its id.
+    pub pid: u32,
+    /// What it had used at some time before its end.
+    pub used: ThreadUsage,
+}
+
+impl Report {
+    /// The thread with this id, if it is one of the process's.
+    pub fn task(&self, pid: u32) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.pid == pid)
+    }
 }
 
 /// What `wait4` reports.
@@ -238,10 +258,20 @@ pub fn act(ending: Ending) -> anyhow::Result<()> {
     let process = child.as_raw() as u32;
     let mut tasks = Vec::new();
     for line in announced.lines() {
-        let (name, pid) = line.split_once(' ').context("no id")?;
-        tasks.push((name.to_owned(), pid.parse()?));
+        let mut task: Task = serde_json::from_str(line).with_context(|| line.to_owned())?;
+        if task.name == LEADER {
+            // Process 1 of a pid namespace knows only its id there.
+            task.pid = process;
+        }
+        tasks.push(task);
     }
-    tasks.push(("process".to_owned(), process));
+    if !tasks.iter().any(|task| task.pid == process) {
+        tasks.push(Task {
+            name: LEADER.to_owned(),
+            pid: process,
+            used: ThreadUsage::default(),
+        });
+    }
     let report = Report {
         parent: getpid().as_raw() as u32,
         process,
@@ -262,14 +292,23 @@ fn say(line: &str) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// Tells the parent the id of a thread.
+/// What the leader is called.
+const LEADER: &str = "process";
+
+/// Tells the parent the id of a thread, and what the thread has used.
 #[derive(Clone)]
 struct Announcer(Arc<File>);
 
 impl Announcer {
-    fn announce(&self, name: &str) -> anyhow::Result<()> {
+    /// Announces the calling thread, which lived at the moment `begun` already.
+    fn announce(&self, name: &str, begun: Moment) -> anyhow::Result<()> {
+        let mut line = serde_json::to_string(&Task {
+            name: name.to_owned(),
+            pid: gettid().as_raw() as u32,
+            used: ThreadUsage::now(begun)?,
+        })?;
+        line.push('\n');
         // One write, or threads would mix their lines.
-        let line = format!("{name} {}\n", gettid());
         Ok((&*self.0).write_all(line.as_bytes())?)
     }
 }
@@ -288,7 +327,12 @@ fn exit_thread() -> ! {
 
 /// Runs in the process that ends.
 fn end(ending: Ending, announcer: Announcer) -> anyhow::Result<()> {
+    let begun = Moment::now();
     compute(Duration::from_micros(COMPUTED_US))?;
+    // A thread that calls exec takes the leader's id over, and has used something else.
+    if ending != Ending::ThreadExecutes {
+        announcer.announce(LEADER, begun)?;
+    }
     match ending {
         Ending::Plain | Ending::PidNamespace | Ending::AtOnce => exit(0),
         Ending::Status => exit(STATUS as i32),
@@ -349,7 +393,7 @@ fn end(ending: Ending, announcer: Announcer) -> anyhow::Result<()> {
             thread.join().map_err(|_| anyhow::anyhow!("panicked"))?
         }
         Ending::OnceThreaded => {
-            thread::spawn(move || announcer.announce("thread"))
+            thread::spawn(move || announcer.announce("thread", Moment::now()))
                 .join()
                 .map_err(|_| anyhow::anyhow!("panicked"))??;
             execute(Path::new("/proc/self/exe"))
@@ -399,8 +443,9 @@ fn threads(number: usize, announcer: Announcer) -> anyhow::Result<()> {
         let (all, announcer) = (Arc::clone(&all), announcer.clone());
         let (go, wait) = mpsc::channel::<()>();
         let thread = thread::spawn(move || {
-            announcer.announce(&format!("thread-{index}"))?;
+            let begun = Moment::now();
             compute(Duration::from_millis(1))?;
+            announcer.announce(&format!("thread-{index}"), begun)?;
             all.wait();
             let _ = wait.recv();
             anyhow::Ok(())
@@ -428,8 +473,9 @@ fn all_at_once(ending: Ending, announcer: &Announcer) -> anyhow::Result<()> {
     for index in 1..AT_ONCE {
         let (all, announcer) = (Arc::clone(&all), announcer.clone());
         thread::spawn(move || {
-            let announced = announcer.announce(&format!("thread-{index}"));
+            let begun = Moment::now();
             let computed = compute(Duration::from_millis(1));
+            let announced = announcer.announce(&format!("thread-{index}"), begun);
             all.wait();
             if announced.and(computed).is_err() {
                 exit(98);
@@ -466,13 +512,13 @@ fn leaderless(announcer: Announcer) -> anyhow::Result<()> {
         }
         exit_thread()
     });
-    exit_thread()
+    exit_leader()
 }
 
 fn outlive_the_leader(announcer: &Announcer) -> anyhow::Result<()> {
-    let leader = Process::new(getpid().as_raw())?;
-    wait_until("the leader to exit", || Ok(leader.stat()?.state == 'Z'))?;
-    announcer.announce("survivor")
+    let begun = Moment::now();
+    wait_for_exit_of_leader();
+    announcer.announce("survivor", begun)
 }
 
 fn in_stages(announcer: Announcer) -> anyhow::Result<()> {
@@ -481,8 +527,9 @@ fn in_stages(announcer: Announcer) -> anyhow::Result<()> {
         let announcer = announcer.clone();
         let (go, wait) = mpsc::channel::<()>();
         let thread = thread::spawn(move || {
-            announcer.announce(&format!("thread-{index}"))?;
+            let begun = Moment::now();
             compute(Duration::from_millis(3))?;
+            announcer.announce(&format!("thread-{index}"), begun)?;
             let _ = wait.recv();
             anyhow::Ok(())
         });

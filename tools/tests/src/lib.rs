@@ -45,6 +45,8 @@ pub mod requests;
 pub mod slab;
 pub mod snapshot;
 pub mod soak;
+pub mod standstill;
 pub mod stock;
 pub mod storm;
+pub mod thread_usage;
 pub mod workload;

@@ -2,7 +2,7 @@
 
 //! Those who are told of exits, and the messages that they get.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, ensure};
 use nix::{
@@ -15,6 +15,8 @@ use taskstats_client::{
     record::{FIELDS, Field, Taskstats, Unit},
     uapi::{TASKSTATS_CMD_NEW, TASKSTATS_GENL_VERSION, TASKSTATS_VERSION},
 };
+
+use crate::{implementation::Implementation, peer::wait_until};
 
 /// Bytes of a message with a task's record.
 const TASK: usize = 724;
@@ -32,6 +34,8 @@ const OF_PROCESS: &[&str] = &[
 #[derive(Debug)]
 pub struct Listener {
     client: Client,
+    /// The lists of CPUs that it was ever registered for.
+    cpus: BTreeSet<String>,
 }
 
 /// What is in a listener's queue.
@@ -63,8 +67,10 @@ impl Listener {
             port,
             ..Options::default()
         };
-        let client = Client::connect(options)?;
-        Ok(Self { client })
+        Ok(Self {
+            client: Client::connect(options)?,
+            cpus: BTreeSet::new(),
+        })
     }
 
     /// Opens a socket and registers it for these CPUs.
@@ -81,6 +87,7 @@ impl Listener {
 
     /// Registers for these CPUs.
     pub fn register(&mut self, cpus: &str) -> anyhow::Result<()> {
+        self.cpus.insert(cpus.to_owned());
         let registered = self.client.register(cpus);
         registered.with_context(|| format!("registering for {cpus:?}"))
     }
@@ -110,6 +117,46 @@ impl Listener {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// As [`Self::hear_all()`], after tasks have ended that were pinned to one CPU: `is_ours` tells
+    /// them from all others. Their sequence numbers must be as promised.
+    ///
+    /// In which order the numbers come, neither C nor Rust promises: a task that has its number can be
+    /// preempted before it sends. C promises less than Rust: it looks for the listeners of a CPU
+    /// first, and takes the number of the CPU that the task is on then, so that a task that is not
+    /// pinned can take a number away. Under Rust each number comes once, and none is missing from the
+    /// first to the last of our tasks'; another task's may still be on its way. That is seen by a
+    /// listener that was never registered for another CPU, whose numbers are others.
+    pub fn hear_numbered(
+        &mut self,
+        is_ours: impl Fn(&Taskstats) -> bool,
+    ) -> anyhow::Result<Vec<ExitMessage>> {
+        let mut heard = self.hear_all()?;
+        let ours = |heard: &[ExitMessage]| -> Vec<u32> {
+            let ours = heard.iter().filter(|message| is_ours(&message.task));
+            ours.map(|message| message.sequence).collect()
+        };
+        let of_ours = ours(&heard);
+        missing(of_ours.iter().copied())?;
+        let on_one_cpu =
+            self.cpus.len() == 1 && self.cpus.iter().all(|it| it.parse::<u32>().is_ok());
+        let promised = on_one_cpu && Implementation::in_charge()? == Implementation::Rust;
+        let Some(&origin) = of_ours.first().filter(|_| promised) else {
+            return Ok(heard);
+        };
+        let distance = |number: u32| number.wrapping_sub(origin) as i32;
+        let first = of_ours.iter().map(|&it| distance(it)).min().unwrap_or(0);
+        let last = of_ours.iter().map(|&it| distance(it)).max().unwrap_or(0);
+        wait_until("the sequence numbers that are missing", || {
+            heard.extend(self.hear_all()?);
+            let between = heard
+                .iter()
+                .map(|message| message.sequence)
+                .filter(|&it| (first..=last).contains(&distance(it)));
+            Ok(missing(between)? == 0)
+        })?;
+        Ok(heard)
     }
 
     /// Takes everything that is in the queue, of which nothing may be missing.
@@ -235,23 +282,36 @@ pub fn in_process(field: &Field) -> bool {
     delay || OF_PROCESS.contains(&field.name)
 }
 
-/// Fails unless the sequence numbers follow each other once put in order. Who takes a number may be
-/// made to wait for its CPU before it sends, in C as in Rust.
-pub fn in_sequence_once_sorted(messages: &[ExitMessage]) -> anyhow::Result<()> {
-    let mut sorted = messages.to_vec();
-    sorted.sort_by_key(|message| message.sequence);
-    in_sequence(&sorted)
+/// Fails if a sequence number came twice, and returns how many between the lowest and the highest did
+/// not come.
+fn missing(sequences: impl Iterator<Item = u32>) -> anyhow::Result<u32> {
+    let mut sorted: Vec<_> = sequences.collect();
+    // The numbers can wrap: those of one test are less than half of all apart.
+    let Some(&origin) = sorted.first() else {
+        return Ok(0);
+    };
+    let distance = |number: u32| number.wrapping_sub(origin) as i32;
+    sorted.sort_by_key(|&number| distance(number));
+    let mut missing = 0;
+    for pair in sorted.windows(2) {
+        let step = pair[1].wrapping_sub(pair[0]);
+        ensure!(step > 0, "sequence number {} twice", pair[0]);
+        missing += step - 1;
+    }
+    Ok(missing)
 }
 
-/// Fails unless each message's sequence number is one more than that of the message before.
-pub fn in_sequence(messages: &[ExitMessage]) -> anyhow::Result<()> {
-    for pair in messages.windows(2) {
-        ensure!(
-            pair[1].sequence == pair[0].sequence.wrapping_add(1),
-            "sequence number {} after {}",
-            pair[1].sequence,
-            pair[0].sequence
-        );
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_may_come_in_any_order() {
+        let missing = |numbers: &[u32]| missing(numbers.iter().copied());
+        assert_eq!(missing(&[]).unwrap(), 0);
+        assert_eq!(missing(&[9964, 9962, 9963]).unwrap(), 0);
+        assert_eq!(missing(&[0, u32::MAX, 1, u32::MAX - 1]).unwrap(), 0);
+        assert_eq!(missing(&[7, 9, 12]).unwrap(), 3);
+        assert!(missing(&[7, 8, 7]).is_err());
     }
-    Ok(())
 }

@@ -7,30 +7,16 @@
 //! time, and less to do where a test does the same a great many times. Other kernels are given what
 //! the test says.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use crate::kernel_config::is_debug;
 
-/// How many times the time of other kernels the debug kernel may take.
-const SLOWER: u32 = 10;
-
-fn slower() -> u32 {
-    if is_debug() { SLOWER } else { 1 }
-}
+/// How many times the time of other kernels the debug kernel may take before something counts as hung.
+const SLOWER: u32 = 2;
 
 /// How long something may take that takes at most `usual` on other kernels than the debug kernel.
 pub fn limit(usual: Duration) -> Duration {
-    usual * slower()
-}
-
-/// By how much two readings may differ that differ by at most `usual` on other kernels.
-pub fn slack(usual: u64) -> u64 {
-    usual * u64::from(slower())
-}
-
-/// How long to sleep, so that it is a sleep: one that is over before the kernel has begun it is none.
-pub fn sleep(usual: Duration) {
-    thread::sleep(usual * slower());
+    if is_debug() { usual * SLOWER } else { usual }
 }
 
 /// How often to do something: `usual` times, on the debug kernel `debug` times.

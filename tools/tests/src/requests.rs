@@ -128,8 +128,8 @@ pub fn flags(family: u16, pid: u32) -> Vec<Labelled> {
     ]);
     for bit in 0..16 {
         sets.insert(1 << bit);
-        sets.insert(NLM_F_REQUEST | 1 << bit);
-        sets.insert(NLM_F_REQUEST | NLM_F_ACK | 1 << bit);
+        sets.insert(NLM_F_REQUEST | (1 << bit));
+        sets.insert(NLM_F_REQUEST | NLM_F_ACK | (1 << bit));
     }
     let mut requests = Vec::new();
     for who in [pid, NOBODY] {

@@ -13,10 +13,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use crate::{kernel_config::is_debug, pace};
-
-/// How long RCU may hold something back.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::{kernel_config::is_debug, peer::limit};
 
 /// Objects in use, by the cache's name.
 pub type Counts = BTreeMap<String, i64>;
@@ -93,10 +90,7 @@ impl Caches {
             if grown.is_empty() {
                 return Ok(());
             }
-            ensure!(
-                started.elapsed() < pace::limit(PATIENCE),
-                "caches have grown: {grown:?}"
-            );
+            ensure!(started.elapsed() < limit(), "caches have grown: {grown:?}");
             thread::sleep(Duration::from_millis(200));
         }
     }

@@ -10,17 +10,13 @@ pub mod process;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use procfs::process::Process;
-use taskstats_client::{Client, Request};
 
 pub use act::act;
-pub(crate) use act::{become_user, compute, renice, schedule, work};
+pub(crate) use act::exit_leader;
+pub(crate) use act::{become_user, renice, schedule, wait_for_exit_of_leader, work};
+pub use act::{compute, compute_until_counted};
 
-use crate::{
-    compare::compare,
-    exchange::Ask,
-    peer::{Peer, wait_until},
-};
+use crate::{peer::Peer, standstill};
 
 /// Kinds of tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -78,11 +74,7 @@ impl Task {
             &['T', 'Z']
         };
         for &pid in &task.pids {
-            wait_until(&format!("task {kind:?} to stand still"), || {
-                let state = Process::new(pid as i32)?.stat()?.state;
-                Ok(still.contains(&state))
-            })?;
-            wait_for_accounts(pid)?;
+            standstill::wait_for(pid, still).with_context(|| format!("task {kind:?}"))?;
         }
         Ok(task)
     }
@@ -103,19 +95,4 @@ pub fn announced(peer: &mut Peer) -> anyhow::Result<Vec<u32>> {
             pid => pids.push(pid.parse().with_context(|| format!("id {pid:?}"))?),
         }
     }
-}
-
-/// A task shows as stopped a moment before it leaves its CPU for the last time, which still counts.
-fn wait_for_accounts(pid: u32) -> anyhow::Result<()> {
-    let mut client = Client::connect(taskstats_client::Options::default())?;
-    let request = Request::pid(client.family(), pid).encode();
-    let mut ask = || client.ask("standing still", &request);
-    let mut earlier = ask()?;
-    wait_until("its accounts to stand still", || {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-        let later = ask()?;
-        let still = compare(std::slice::from_ref(&earlier), std::slice::from_ref(&later));
-        earlier = later;
-        Ok(still.is_empty())
-    })
 }

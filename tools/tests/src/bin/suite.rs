@@ -20,7 +20,7 @@ use tests::{
     soak::{Soak, nursery},
     stock::StockClients,
     storm,
-    workload::{self, Kind},
+    workload::{self, Kind, compute_until_counted},
 };
 
 /// What must hold of rust_taskstats, with C's taskstats as the oracle. Runs as root in a guest.
@@ -187,7 +187,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Storm { cpu, tasks } => storm::act(cpu, tasks).map(|()| ExitCode::SUCCESS),
         Command::Process { threads, work } => {
             let work = Duration::from_millis(work);
-            workload::process::act(threads, work).map(|()| ExitCode::SUCCESS)
+            workload::process::act(threads, work, compute_until_counted).map(|()| ExitCode::SUCCESS)
         }
         Command::Dying { last, nth } => faults::act(last, nth).map(|()| ExitCode::SUCCESS),
         Command::Caller { standing, acks } => {

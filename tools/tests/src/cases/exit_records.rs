@@ -2,7 +2,7 @@
 
 //! What the kernel sends about tasks that end in all ways, under C, under Rust and under C again.
 
-use std::{collections::BTreeMap, fs, sync::Arc};
+use std::{collections::BTreeMap, fs, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::ValueEnum;
@@ -18,14 +18,11 @@ use crate::{
     exit::{AT_ONCE, CPU, Ending, Parent, Report, STATUS},
     exit_moving::{Known, broken, moves},
     implementation::Implementation,
-    listener::{ExitMessage, Listener, in_sequence, in_sequence_once_sorted},
-    peer::wait_until,
+    listener::{ExitMessage, Listener},
+    peer::{limit, wait_until},
 };
 
 const AGROUP: u8 = taskstats_client::uapi::AGROUP;
-
-/// Rounds until C agrees with itself.
-const ROUNDS: usize = 3;
 
 pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     let mut trials: Vec<_> = Ending::value_variants()
@@ -44,6 +41,7 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
 
 /// What was sent about a process.
 struct Run {
+    ending: Ending,
     report: Report,
     messages: Vec<ExitMessage>,
 }
@@ -54,13 +52,9 @@ impl Run {
         let mut listener = Listener::on(&CPU.to_string())?;
         let mut parent = Parent::spawn(ending)?;
         let report = parent.report()?;
-        let heard = listener.hear_all()?;
-        if at_once(ending) {
-            in_sequence_once_sorted(&heard)?;
-        } else {
-            in_sequence(&heard)?;
-        }
-        let mut run = Self::new(report, heard);
+        let is_ours = |task: &Taskstats| report.task(task.ac_pid).is_some();
+        let heard = listener.hear_numbered(is_ours)?;
+        let mut run = Self::new(ending, report, heard);
         if at_once(ending) {
             // Who leaves the process dead need not be the last to send its message.
             let last = |message: &ExitMessage| message.task.ac_flag & AGROUP != 0;
@@ -70,13 +64,14 @@ impl Run {
         Ok(run)
     }
 
-    fn new(report: Report, heard: Vec<ExitMessage>) -> Self {
-        let ours = |message: &ExitMessage| {
-            let pid = message.task.ac_pid;
-            report.tasks.iter().any(|(_, other)| *other == pid)
-        };
+    fn new(ending: Ending, report: Report, heard: Vec<ExitMessage>) -> Self {
+        let ours = |message: &ExitMessage| report.task(message.task.ac_pid).is_some();
         let messages = heard.into_iter().filter(ours).collect();
-        Self { report, messages }
+        Self {
+            ending,
+            report,
+            messages,
+        }
     }
 
     fn tasks(&self) -> Vec<&Taskstats> {
@@ -85,10 +80,9 @@ impl Run {
 
     /// The tasks' records by the tasks' names.
     fn by_name(&self) -> BTreeMap<&str, &Taskstats> {
-        let name = |pid| self.report.tasks.iter().find(|(_, other)| *other == pid);
         let tasks = self.tasks().into_iter();
         tasks
-            .filter_map(|task| Some((name(task.ac_pid)?.0.as_str(), task)))
+            .filter_map(|task| Some((self.report.task(task.ac_pid)?.name.as_str(), task)))
             .collect()
     }
 
@@ -101,9 +95,8 @@ impl Run {
     /// What each message is about, in order.
     fn names(&self) -> Vec<String> {
         let name = |message: &ExitMessage| {
-            let pid = message.task.ac_pid;
-            let task = self.report.tasks.iter().find(|(_, other)| *other == pid);
-            let name = task.map_or("a stranger", |(name, _)| name.as_str());
+            let task = self.report.task(message.task.ac_pid);
+            let name = task.map_or("a stranger", |task| task.name.as_str());
             let and_process = message
                 .process
                 .as_ref()
@@ -136,6 +129,7 @@ impl Run {
                 record,
                 report: &self.report,
                 tasks: &tasks,
+                one_by_one: !at_once(self.ending),
             };
             wrong.extend(broken(known(&message.task), false));
             if let Some((_, process)) = &message.process {
@@ -159,12 +153,12 @@ fn same_endings(context: &Context, ending: Ending) -> anyhow::Result<()> {
     } else {
         differences
     };
-    let mut moved = Vec::new();
-    for _ in 0..ROUNDS {
+    let started = Instant::now();
+    loop {
         let before = under(Implementation::C)?;
         let rust = under(Implementation::Rust)?;
         let after = under(Implementation::C)?;
-        moved = differences(&before, &after);
+        let moved = differences(&before, &after);
         if moved.is_empty() {
             let found = differences(&before, &rust);
             ensure!(
@@ -174,8 +168,12 @@ fn same_endings(context: &Context, ending: Ending) -> anyhow::Result<()> {
             );
             return Ok(());
         }
+        ensure!(
+            started.elapsed() < limit(),
+            "C differs from C:\n{}",
+            moved.join("\n")
+        );
     }
-    bail!("C differs from C:\n{}", moved.join("\n"));
 }
 
 /// Whether all threads go at once, each when it is its turn: in which order is left to chance.
@@ -338,7 +336,7 @@ fn partly_under_c(context: &Context, _: &str) -> anyhow::Result<()> {
             }
             heard.extend(listener.hear_all()?);
         }
-        let run = Run::new(report.context("no report")?, heard);
+        let run = Run::new(Ending::InStages, report.context("no report")?, heard);
         run.whole().with_context(|| format!("{order:?}"))?;
         let names = run.names();
         ensure!(

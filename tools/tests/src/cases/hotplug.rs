@@ -3,18 +3,16 @@
 //! A CPU with listeners is taken away and comes back: its listeners stay, and so does the order of
 //! its messages.
 
-use std::sync::Arc;
+use std::{slice, sync::Arc};
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
+use taskstats_client::record::Taskstats;
 
 use super::listeners::{CPUS, about, end_on_all, hears, pids, under_each};
 use crate::{
-    brief::end_on,
-    context::Context,
-    hotplug::Offline,
-    implementation::Implementation,
-    listener::{ExitMessage, Listener, in_sequence},
+    brief::end_on, context::Context, hotplug::Offline, implementation::Implementation,
+    listener::Listener,
 };
 
 /// The CPU that goes; the other one is what the machine was booted with.
@@ -41,20 +39,12 @@ fn end_on_the_other() -> anyhow::Result<[Vec<u32>; 2]> {
     Ok([ended?, Vec::new()])
 }
 
-/// Fails unless these are all of the messages about these tasks, in their order.
-fn are_about(heard: &[ExitMessage], tasks: &[u32]) -> anyhow::Result<()> {
-    let ours = pids(&about(heard.to_vec(), &[tasks.to_vec()]));
-    ensure!(ours == tasks, "heard of {ours:?} instead of {tasks:?}");
-    Ok(())
-}
-
 fn listeners_stay() -> anyhow::Result<Vec<Listener>> {
     let mut both = Listener::on("0-1")?;
     let mut one = Listener::on("1")?;
     let ended = end_on_all()?;
     hears(&mut both, &ended, &CPUS)?;
-    let mut heard = one.hear_all()?;
-    are_about(&heard, &ended[GOING])?;
+    let before = ended[GOING].clone();
 
     let away = Offline::take(GOING)?;
     let ended = end_on_the_other()?;
@@ -63,10 +53,12 @@ fn listeners_stay() -> anyhow::Result<Vec<Listener>> {
 
     let ended = end_on_all()?;
     hears(&mut both, &ended, &CPUS)?;
-    let again = one.hear_all()?;
-    are_about(&again, &ended[GOING])?;
-    heard.extend(again);
-    in_sequence(&heard).context("over the time that the CPU was away")?;
+    let tasks = [before, ended[GOING].clone()].concat();
+    let is_ours = |task: &Taskstats| tasks.contains(&task.ac_pid);
+    let heard = one.hear_numbered(is_ours);
+    let heard = heard.context("over the time that the CPU was away")?;
+    let heard = pids(&about(heard, slice::from_ref(&tasks)));
+    ensure!(heard == tasks, "heard of {heard:?} instead of {tasks:?}");
     Ok(vec![both, one])
 }
 

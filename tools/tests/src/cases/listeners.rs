@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
+use taskstats_client::record::Taskstats;
 
 use crate::{
     brief::end_on,
     context::Context,
     implementation::Implementation,
-    listener::{ExitMessage, Listener, in_sequence},
+    listener::{ExitMessage, Listener},
 };
 
 /// All CPUs.
@@ -103,8 +104,14 @@ pub(super) fn hears(
     all: &[Vec<u32>; 2],
     cpus: &[usize],
 ) -> anyhow::Result<Vec<ExitMessage>> {
-    let heard = listener.hear_all()?;
-    let ours = about(heard.clone(), all);
+    let heard = match cpus {
+        [_] => {
+            let is_ours = |task: &Taskstats| all.iter().flatten().any(|&pid| pid == task.ac_pid);
+            listener.hear_numbered(is_ours)?
+        }
+        _ => listener.hear_all()?,
+    };
+    let ours = about(heard, all);
     for cpu in CPUS {
         let here: Vec<_> = pids(&ours)
             .into_iter()
@@ -119,9 +126,6 @@ pub(super) fn hears(
             here == expected,
             "of CPU {cpu}: heard of {here:?} instead of {expected:?}"
         );
-    }
-    if let [_] = cpus {
-        in_sequence(&heard)?;
     }
     Ok(ours)
 }

@@ -2,7 +2,7 @@
 
 //! The records of processes: sums over the threads that live and what exited ones left.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
@@ -21,9 +21,10 @@ use crate::{
     differential::differential,
     exchange::{Answer, Ask},
     implementation::Implementation,
+    listener::Listener,
     moving::{Reading, wrong_sum},
     requests::{self, Labelled, NOBODY},
-    workload::{Kind, Task, process::Process},
+    workload::{Kind, Task, compute_until_counted, process::Process},
 };
 
 /// CPU time of each thread.
@@ -296,44 +297,76 @@ fn sum(client: &mut Client, tgid: u32) -> anyhow::Result<(Answer, Taskstats)> {
     Ok((answer, record))
 }
 
+/// What an exited thread left to its process: at least what its record said before, when it stood
+/// still, and at most what its exit record says, which is made afterwards.
+#[derive(Clone)]
+struct Left {
+    before: Taskstats,
+    exit: Taskstats,
+}
+
+/// The sums that are exact once all threads stand still, with their names. The two rounded ones are
+/// rounded for each thread.
+type Sum = (&'static str, fn(&Taskstats) -> u64);
+const SUMS: &[Sum] = &[
+    ("cpu_run_virtual_total", |it| it.cpu_run_virtual_total),
+    ("cpu_run_real_total", |it| it.cpu_run_real_total),
+    ("ac_utime + ac_stime", |it| it.ac_utime + it.ac_stime),
+    ("cpu_count", |it| it.cpu_count),
+    ("nvcsw", |it| it.nvcsw),
+    ("nivcsw", |it| it.nivcsw),
+];
+
+/// That a process's record is the sum of the records of those that live and of what the others left.
+fn is_sum(process: &Taskstats, live: &[Taskstats], left: &[Left]) -> anyhow::Result<()> {
+    for (name, value) in SUMS {
+        let of_live: u64 = live.iter().map(value).sum();
+        let least: u64 = of_live + left.iter().map(|left| value(&left.before)).sum::<u64>();
+        let most: u64 = of_live + left.iter().map(|left| value(&left.exit)).sum::<u64>();
+        let found = value(process);
+        ensure!(
+            (least..=most).contains(&found),
+            "{name} is {found}, not from {least} to {most}"
+        );
+    }
+    Ok(())
+}
+
 /// A process of which some threads exited under C and some under Rust: none is lost, none counts
 /// twice. Afterwards both read the same out of what is left.
 fn exits_add_up(context: &Context, case: &str, order: &[Implementation]) -> anyhow::Result<()> {
-    // As many context switches as milliseconds, much more than it takes to exit.
     const WORK: Duration = Duration::from_millis(100);
     let threads = order.len() + 3;
     let mut process = Process::spawn(threads, WORK)?;
     let mut client = Client::connect(Options::default())?;
     let pid = process.pid();
+    let mut left = Vec::new();
     for &implementation in order {
         context.switch.to(implementation)?;
+        let of_threads = |client: &mut Client, tids: &[u32]| -> anyhow::Result<BTreeMap<_, _>> {
+            let records = tids.iter().map(|&tid| Ok((tid, client.pid(tid)?.record)));
+            records.collect()
+        };
+        let mut threads = of_threads(&mut client, &process.tids)?;
         let (asked, before) = sum(&mut client, pid)?;
-        process.exit_thread()?;
+        let live: Vec<_> = threads.values().cloned().collect();
+        is_sum(&before, &live, &left).with_context(|| format!("before {implementation:?}"))?;
+        let mut listener = Listener::on("0-1")?;
+        let gone = process.exit_thread()?;
         let (answered, after) = sum(&mut client, pid)?;
-        // What was lost shows in everything; what counts twice, in the context switches of a
-        // thread: of the CPU time of an emulated one, nobody knows how much belongs to the exit.
-        let switches = WORK.as_millis() as u64;
-        for (name, before, after, most) in [
-            (
-                "cpu_run_virtual_total",
-                before.cpu_run_virtual_total,
-                after.cpu_run_virtual_total,
-                u64::MAX,
-            ),
-            (
-                "ac_utime + ac_stime",
-                before.ac_utime + before.ac_stime,
-                after.ac_utime + after.ac_stime,
-                u64::MAX,
-            ),
-            ("cpu_count", before.cpu_count, after.cpu_count, u64::MAX),
-            ("nvcsw", before.nvcsw, after.nvcsw, switches / 2),
-        ] {
-            ensure!(
-                after >= before && after - before <= most,
-                "{name} was {before}, and is {after} after an exit under {implementation:?}"
-            );
-        }
+        let heard = listener.hear_all()?.into_iter();
+        let exit = heard.map(|message| message.task);
+        let exit = exit.into_iter().find(|task| task.ac_pid == gone);
+        left.push(Left {
+            before: threads.remove(&gone).context("a thread of another's")?,
+            exit: exit.with_context(|| format!("nothing was heard of {gone}"))?,
+        });
+        // The one that takes the orders has run meanwhile.
+        let live: Vec<_> = of_threads(&mut client, &process.tids)?
+            .into_values()
+            .collect();
+        is_sum(&after, &live, &left)
+            .with_context(|| format!("after an exit under {implementation:?}"))?;
         // One thread's time stood still at some moment between the two.
         let live = process.live as u64;
         let most = (answered.answered.monotonic_ns - asked.asked.monotonic_ns) as u64 / 1_000 + 1;
@@ -346,10 +379,8 @@ fn exits_add_up(context: &Context, case: &str, order: &[Implementation]) -> anyh
         );
     }
     let records = same_sums(context, case, &process.tids, process.live)?;
-    // The leader has not slept. A thread sleeps a few times less where its work takes longer; one
-    // that was lost would lack all of them.
-    let share = WORK.as_millis() as u64;
-    let switches = share * (threads as u64 - 1) - share / 2;
+    // All but the leader have given up their CPU once a millisecond.
+    let switches = WORK.as_millis() as u64 * (threads as u64 - 1);
     ensure!(records[0].nvcsw >= switches, "{:?}", records[0]);
     worked(&records, threads)
 }
@@ -379,6 +410,7 @@ fn exec_of_a_thread(
 /// Who asks for itself does not stand still: its counters grow, all else stays.
 fn the_asking_one(context: &Context, _: &str) -> anyhow::Result<()> {
     let mut client = Client::connect(Options::default())?;
+    compute_until_counted(WORK)?;
     let mut earlier: Option<Taskstats> = None;
     for implementation in [
         Implementation::C,

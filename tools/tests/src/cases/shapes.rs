@@ -306,8 +306,8 @@ fn flags(family: u16, shape: &Shape) -> Vec<Labelled> {
     ]);
     for bit in 0..16 {
         sets.insert(1 << bit);
-        sets.insert(NLM_F_REQUEST | 1 << bit);
-        sets.insert(NLM_F_REQUEST | NLM_F_ACK | 1 << bit);
+        sets.insert(NLM_F_REQUEST | (1 << bit));
+        sets.insert(NLM_F_REQUEST | NLM_F_ACK | (1 << bit));
     }
     let mut requests = Vec::new();
     for (what, attribute) in [("right", shape.right()), ("wrong", shape.wrong())] {
@@ -423,7 +423,7 @@ fn combinations(family: u16, shapes: &[Shape; 4]) -> Vec<Labelled> {
                 let mut label = String::from("all of");
                 for (place, &which) in order.iter().enumerate() {
                     let shape = &shapes[which];
-                    let (what, attribute) = if wrong >> place & 1 == 0 {
+                    let (what, attribute) = if (wrong >> place) & 1 == 0 {
                         ("right", shape.right())
                     } else {
                         ("wrong", shape.wrong())

@@ -8,7 +8,10 @@ use std::{
     io::{Read, Write, stdin, stdout},
     os::{fd::AsRawFd, unix::process::CommandExt},
     process::{Command, exit},
-    sync::{Arc, Barrier},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicI32, Ordering::Acquire},
+    },
     thread,
     time::Duration,
 };
@@ -23,13 +26,12 @@ use nix::{
         signal::{Signal, kill, raise},
         wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid},
     },
-    time::{ClockId, clock_gettime},
     unistd::{ForkResult, Gid, Pid, Uid, fork, getpid, gettid, pause, setresgid, setresuid},
 };
-use procfs::process::Process;
+use taskstats_client::{Client, Options};
 
 use super::Kind;
-use crate::peer::wait_until;
+use crate::thread_usage::{cpu_time, voluntary_switches};
 
 const UID: u32 = 5678;
 const GID: u32 = 1234;
@@ -103,8 +105,9 @@ pub fn act(kind: Kind) -> anyhow::Result<()> {
 }
 
 pub(super) fn announce(pids: &[Pid]) -> anyhow::Result<()> {
-    let mut lines: String = pids.iter().map(|pid| format!("{pid}\n")).collect();
-    lines.push_str("ready\n");
+    let mut lines: Vec<_> = pids.iter().map(ToString::to_string).collect();
+    lines.push("ready\n".to_owned());
+    let lines = lines.join("\n");
     stdout().write_all(lines.as_bytes())?;
     stdout().flush()?;
     Ok(())
@@ -119,21 +122,59 @@ fn stop() -> anyhow::Result<()> {
 
 /// Something of everything that a record counts.
 pub(crate) fn work() -> anyhow::Result<()> {
-    compute(Duration::from_millis(30))?;
-    for _ in 0..5 {
-        thread::sleep(Duration::from_millis(2));
-    }
+    compute_until_counted(Duration::from_millis(30))?;
+    switch(5)?;
     let mut memory = vec![1u8; 4 << 20];
     copy_on_write(&mut memory)?;
     read_and_write()
 }
 
-/// Uses that much CPU time.
-pub(crate) fn compute(time: Duration) -> anyhow::Result<()> {
-    let used = || clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from);
-    let end = used()? + time;
-    while used()? < end {
+/// Uses that much CPU time by the scheduler's clock.
+pub fn compute(time: Duration) -> anyhow::Result<()> {
+    let end = cpu_time()? + time;
+    while cpu_time()? < end {
         std::hint::black_box((0..10_000u64).fold(0, u64::wrapping_add));
+    }
+    Ok(())
+}
+
+/// Uses that much CPU time, and as much more as it takes until the thread's record has that much user
+/// and system time.
+///
+/// Where ticks are counted, an emulator on a busy machine loses some of them. Only the record has the
+/// ticks: all other interfaces scale them to the scheduler's time. A thread that may not ask for its
+/// record uses `time` by the scheduler's clock alone.
+pub fn compute_until_counted(time: Duration) -> anyhow::Result<()> {
+    compute(time)?;
+    let mut client = Client::connect(Options::default())?;
+    let pid = gettid().as_raw() as u32;
+    loop {
+        let record = match client.pid(pid) {
+            Ok(stats) => stats.record,
+            Err(error) if error.errno() == Some(libc::EPERM) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        if u128::from(record.ac_utime + record.ac_stime) >= time.as_micros() {
+            return Ok(());
+        }
+        compute(Duration::from_millis(1))?;
+    }
+}
+
+/// Gives up the CPU so many times.
+///
+/// A sleep that is over before the kernel has put the task to sleep is none: then the next one is longer.
+pub(crate) fn switch(times: u64) -> anyhow::Result<()> {
+    let mut sleep = Duration::from_micros(50);
+    for _ in 0..times {
+        let before = voluntary_switches()?;
+        loop {
+            thread::sleep(sleep);
+            if voluntary_switches()? > before {
+                break;
+            }
+            sleep *= 2;
+        }
     }
     Ok(())
 }
@@ -254,14 +295,46 @@ fn leaderless() -> anyhow::Result<()> {
             exit(1);
         }
     });
+    exit_leader()
+}
+
+/// Not zero until the leader of this process has exited.
+static LEADER: AtomicI32 = AtomicI32::new(1);
+
+/// Ends the calling thread, which is the leader, and nothing else.
+pub(crate) fn exit_leader() -> ! {
+    // SAFETY: The address is that of a static; the kernel clears it when this thread exits, and
+    // wakes who waits for it.
+    unsafe { libc::syscall(libc::SYS_set_tid_address, LEADER.as_ptr()) };
     // SAFETY: Ends this thread only, whose stack nobody else borrows from.
     unsafe { libc::syscall(libc::SYS_exit, 0) };
-    bail!("the leader lives on");
+    unreachable!("exit returned");
+}
+
+/// Waits until [`exit_leader()`] is through with all that the leader's record is made of.
+///
+/// It reads no file meanwhile, which would count in the record of who waits.
+pub(crate) fn wait_for_exit_of_leader() {
+    loop {
+        let value = LEADER.load(Acquire);
+        if value == 0 {
+            return;
+        }
+        // SAFETY: The futex is a static. The call returns at once if its value has changed.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                LEADER.as_ptr(),
+                libc::FUTEX_WAIT,
+                value,
+                std::ptr::null::<libc::timespec>(),
+            );
+        }
+    }
 }
 
 fn outlive_the_leader() -> anyhow::Result<()> {
-    let leader = Process::new(getpid().as_raw())?;
-    wait_until("the leader to exit", || Ok(leader.stat()?.state == 'Z'))?;
+    wait_for_exit_of_leader();
     announce(&[getpid(), gettid()])?;
     loop {
         kill(getpid(), Signal::SIGSTOP)?;

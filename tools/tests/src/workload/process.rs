@@ -8,7 +8,6 @@ use std::{
     os::unix::process::CommandExt,
     path::Path,
     process::{Command, exit},
-    slice,
     sync::mpsc::{Receiver, Sender, channel},
     thread,
     time::Duration,
@@ -16,21 +15,17 @@ use std::{
 
 use anyhow::{Context, bail};
 use nix::{
-    libc,
     sys::{prctl, signal::Signal},
     unistd::{Pid, getpid, gettid},
 };
-use taskstats_client::{Client, Options, Request};
 
 use super::{
-    act::{announce, compute},
+    act::{announce, exit_leader, switch},
     announced,
 };
 use crate::{
-    compare::compare,
-    exchange::{Answer, Ask},
-    pace,
     peer::{Peer, wait_until},
+    standstill,
 };
 
 const EXIT: &str = "exit";
@@ -81,8 +76,7 @@ impl Process {
     /// Lets the leader exit before its threads.
     pub fn exit_leader(&mut self) -> anyhow::Result<()> {
         self.peer.say(EXIT_LEADER)?;
-        let leader = procfs::process::Process::new(self.pid() as i32)?;
-        wait_until("the leader to exit", || Ok(leader.stat()?.state == 'Z'))?;
+        standstill::wait_for(self.pid(), &['Z'])?;
         self.live -= 1;
         self.wait_until_still()
     }
@@ -99,26 +93,24 @@ impl Process {
         format!("/proc/{}/task/{tid}", self.pid())
     }
 
-    /// What a thread uses up on its way to sleep still counts.
+    /// Waits until each thread sleeps, or is a leader that has exited.
     fn wait_until_still(&self) -> anyhow::Result<()> {
-        let mut client = Client::connect(Options::default())?;
-        let request = Request::tgid(client.family(), self.pid()).encode();
-        let mut ask = || -> anyhow::Result<Answer> { client.ask("standing still", &request) };
-        let mut earlier = ask()?;
-        wait_until("its accounts to stand still", || {
-            thread::sleep(Duration::from_millis(10));
-            let later = ask()?;
-            let still = compare(slice::from_ref(&earlier), slice::from_ref(&later));
-            earlier = later;
-            Ok(still.is_empty())
-        })
+        for tid in standstill::threads(self.pid())? {
+            standstill::wait_for(tid, &['S', 'Z'])?;
+        }
+        Ok(())
     }
 }
 
 /// Becomes such a process.
 ///
-/// The first thread after the leader takes the orders, so that the leader can exit.
-pub fn act(threads: usize, work: Duration) -> anyhow::Result<()> {
+/// The first thread after the leader takes the orders, so that the leader can exit. `compute` uses the
+/// CPU time.
+pub fn act(
+    threads: usize,
+    work: Duration,
+    compute: fn(Duration) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     // The tests may end first.
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     compute(work)?;
@@ -133,7 +125,7 @@ pub fn act(threads: usize, work: Duration) -> anyhow::Result<()> {
             let leader = leader.clone();
             thread::spawn(move || {
                 if let Err(error) =
-                    worked(&ready, work).and_then(|()| take_orders(&started, &leader))
+                    worked(&ready, work, compute).and_then(|()| take_orders(&started, &leader))
                 {
                     eprintln!("{error:#}");
                     exit(1);
@@ -143,7 +135,7 @@ pub fn act(threads: usize, work: Duration) -> anyhow::Result<()> {
             let (order, orders) = channel();
             sleepers.push(order);
             thread::spawn(move || {
-                if worked(&ready, work).is_ok() {
+                if worked(&ready, work, compute).is_ok() {
                     // Exits by order.
                     let _: Result<(), _> = orders.recv();
                 }
@@ -158,17 +150,17 @@ pub fn act(threads: usize, work: Duration) -> anyhow::Result<()> {
         return Ok(());
     }
     leaves.recv()?;
-    // SAFETY: Ends this thread only, whose stack nobody else borrows from.
-    unsafe { libc::syscall(libc::SYS_exit, 0) };
-    bail!("the leader lives on");
+    exit_leader()
 }
 
-fn worked(ready: &Sender<Pid>, work: Duration) -> anyhow::Result<()> {
+fn worked(
+    ready: &Sender<Pid>,
+    work: Duration,
+    compute: fn(Duration) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     compute(work)?;
-    // Context switches, which do not depend on how busy the machine is.
-    for _ in 0..work.as_millis() {
-        pace::sleep(Duration::from_micros(50));
-    }
+    // As many context switches as milliseconds.
+    switch(work.as_millis() as u64)?;
     ready.send(gettid())?;
     Ok(())
 }
