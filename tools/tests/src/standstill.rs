@@ -22,9 +22,10 @@ pub fn wait_for(tid: u32, states: &[char]) -> anyhow::Result<()> {
 /// and says `running` of one that did not stay off it.
 pub fn stands_still(tid: u32, states: &[char]) -> anyhow::Result<bool> {
     let directory = format!("/proc/{tid}/task/{tid}");
-    let stat = fs::read_to_string(format!("{directory}/stat"))
+    // The name in it need not be UTF-8.
+    let stat = fs::read(format!("{directory}/stat"))
         .with_context(|| format!("reading {directory}/stat"))?;
-    if !state(&stat).is_some_and(|state| states.contains(&state)) {
+    if !state(&String::from_utf8_lossy(&stat)).is_some_and(|state| states.contains(&state)) {
         return Ok(false);
     }
     let syscall = fs::read_to_string(format!("{directory}/syscall"))
