@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was found, as it is kept in files.
+//! What was found, as it is written to files.
 
 use std::{fs, path::Path};
 
@@ -32,13 +32,6 @@ pub(crate) enum Unit {
     PerSecond,
     /// Percent of another figure, likewise.
     Percent,
-}
-
-impl Unit {
-    /// Whether it depends on what the machine was doing, so that there is nothing to compare with.
-    pub(crate) fn passes(self) -> bool {
-        matches!(self, Self::PerSecond | Self::Percent)
-    }
 }
 
 /// One figure.
@@ -95,8 +88,8 @@ fn rounded(value: f64) -> f64 {
     (value * 10_000.0).round() / 10_000.0
 }
 
-/// What the figures depend on, besides the module.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What the figures depend on, besides the module: to be read by people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Key {
     /// The kernel's release.
     pub(crate) kernel: String,
@@ -108,48 +101,14 @@ pub(crate) struct Key {
     pub(crate) emulator: String,
 }
 
-impl Key {
-    /// The name of the file that keeps the figures.
-    pub(crate) fn file_name(&self) -> String {
-        let version = |text: &str| {
-            text.split([' ', '(', ')'])
-                .find(|word| word.starts_with(|first: char| first.is_ascii_digit()))
-                .unwrap_or("unknown")
-                .to_owned()
-        };
-        let compiler = if self.compiler.contains("clang") {
-            "clang"
-        } else {
-            "gcc"
-        };
-        format!(
-            "{}-rustc-{}-{compiler}-{}-qemu-{}.json",
-            self.kernel,
-            version(&self.rustc),
-            version(&self.compiler),
-            version(&self.emulator)
-        )
-    }
-}
-
 /// The figures of one run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Figures {
     pub(crate) key: Key,
     pub(crate) rows: Vec<Row>,
 }
 
 impl Figures {
-    /// Reads a file, if it is there.
-    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let text = fs::read_to_string(path)?;
-        let figures = serde_json::from_str(&text);
-        Ok(Some(figures.with_context(|| path.display().to_string())?))
-    }
-
     /// Writes a file, and the directory that it is in.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         if let Some(directory) = path.parent() {
@@ -163,15 +122,6 @@ impl Figures {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn key() -> Key {
-        Key {
-            kernel: "7.3.4".into(),
-            rustc: "rustc 1.95.0 (59807616e 2026-04-14)".into(),
-            compiler: "Debian clang version 22.1.8 (1~deb12u1)".into(),
-            emulator: "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)".into(),
-        }
-    }
 
     fn rounds(c: &[f64], rust: &[f64]) -> Rounds {
         Rounds {
@@ -203,31 +153,5 @@ mod tests {
         busy.unit = Unit::PerSecond;
         assert_eq!(busy.row().ratio, Some(2.0));
         assert_eq!(busy.row().spread, Some(0.0));
-    }
-
-    #[test]
-    fn a_file_is_named_after_the_versions() {
-        assert_eq!(
-            key().file_name(),
-            "7.3.4-rustc-1.95.0-clang-22.1.8-qemu-7.2.22.json"
-        );
-    }
-
-    #[test]
-    fn what_is_written_is_read_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("new").join(key().file_name());
-        assert_eq!(Figures::read(&path).unwrap(), None);
-        let figures = Figures {
-            key: key(),
-            rows: vec![
-                rounds(&[100.0, 101.0], &[99.3, 99.4]).row(),
-                rounds(&[], &[3.0]).row(),
-            ],
-        };
-        figures.write(&path).unwrap();
-        assert_eq!(Figures::read(&path).unwrap(), Some(figures));
-        std::fs::write(&path, "{}").unwrap();
-        assert!(Figures::read(&path).is_err());
     }
 }

@@ -18,7 +18,8 @@ use serde::de::DeserializeOwned;
 use crate::{
     count::{Counted, SETTLED},
     figures::{Figures, Key, Rounds, Row, Unit},
-    guard, scaling, sizes,
+    guard::{self, Kept},
+    scaling, sizes,
     table::{self, Format},
 };
 
@@ -29,7 +30,7 @@ const BOOTS: usize = 5;
 
 #[derive(clap::Args)]
 pub(crate) struct Run {
-    /// Keeps the figures, for later runs to be compared with.
+    /// Keeps the ratios, for later runs to be compared with.
     #[arg(long)]
     record: bool,
     /// Writes the tables into this page, between its marks.
@@ -38,9 +39,9 @@ pub(crate) struct Run {
     /// Where all figures of this run go, instead of `bench.json` in the cache.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Where figures are kept, instead of the project's own.
-    #[arg(long, value_name = "DIRECTORY")]
-    figures: Option<PathBuf>,
+    /// Where the ratios are kept, instead of the project's own file.
+    #[arg(long, value_name = "FILE")]
+    kept: Option<PathBuf>,
     /// The project's kernel to measure.
     #[arg(long, default_value_t)]
     config: Config,
@@ -99,10 +100,14 @@ impl Run {
         };
         now.write(&json)?;
         println!("All figures are in {}.", json.display());
-        let kept = self.kept(&now.key)?;
+        let kept = self.kept()?;
         let good = if self.record {
-            ensure!(settled, "figures that have not settled are not kept");
-            record(now, &kept)?;
+            ensure!(
+                settled,
+                "ratios of figures that have not settled are not kept"
+            );
+            Kept::of(&now.rows).write(&kept)?;
+            println!("The ratios are kept in {}.", kept.display());
             true
         } else {
             compare(&now, &kept)?
@@ -114,13 +119,12 @@ impl Run {
         })
     }
 
-    /// The file with the kept figures for this key.
-    fn kept(&self, key: &Key) -> Result<PathBuf> {
-        let directory = match &self.figures {
-            Some(directory) => directory.clone(),
-            None => Project::find()?.top().join("tools/bench/figures"),
-        };
-        Ok(directory.join(key.file_name()))
+    /// The file with the kept ratios.
+    fn kept(&self) -> Result<PathBuf> {
+        Ok(match &self.kept {
+            Some(file) => file.clone(),
+            None => Project::find()?.top().join("tools/bench/ratios.json"),
+        })
     }
 
     /// Boots a guest that measures; if it crashes again, up to so many times.
@@ -252,53 +256,29 @@ fn document(page: &Path, key: &Key, rows: &[Row], [concurrent, scaled]: [&[Row];
     fs::write(page, new).with_context(|| page.display().to_string())
 }
 
-fn record(now: Figures, file: &Path) -> Result<()> {
-    let kept = Figures {
-        // Nothing is compared with what a clock on the wall says.
-        rows: now
-            .rows
-            .into_iter()
-            .filter(|row| !row.unit.passes())
-            .collect(),
-        key: now.key,
-    };
-    kept.write(file)?;
-    println!("Kept in {}.", file.display());
-    Ok(())
-}
-
-/// Whether nothing got worse than what is kept.
+/// Whether each ratio was compared with the kept one, and none got worse.
 fn compare(now: &Figures, file: &Path) -> Result<bool> {
-    let Some(kept) = Figures::read(file)?.filter(|kept| kept.key == now.key) else {
-        println!(
-            "No figures are kept for {}, {} and {}: nothing is compared. \
-             `make bench RECORD=1` keeps these.",
-            now.key.rustc, now.key.compiler, now.key.emulator
-        );
-        return Ok(true);
-    };
-    let comparison = guard::compare(&kept.rows, &now.rows);
+    let comparison = guard::compare(&Kept::read(file)?, &now.rows);
     for (what, figures) in [
-        ("Not kept yet", &comparison.unknown),
+        ("Not kept yet (make bench RECORD=1)", &comparison.unknown),
         ("Kept, but not measured", &comparison.missing),
     ] {
         if !figures.is_empty() {
             println!("{what}: {}.", figures.join("; "));
         }
     }
-    if comparison.worse.is_empty() {
-        println!(
-            "No figure is more than {} % worse than the kept one.",
-            guard::ALLOWED * 100.0
-        );
-    } else {
-        println!("Worse than what is kept in {}:", file.display());
-        comparison
-            .worse
-            .iter()
-            .for_each(|worse| println!("  {worse}"));
-    }
-    Ok(comparison.worse.is_empty())
+    let (number, allowed) = (comparison.compared, guard::ALLOWED * 100.0);
+    println!(
+        "{number} ratios of Rust's instructions to C's were compared with {}: {} are more than \
+         {allowed} % worse.",
+        file.display(),
+        comparison.worse.len()
+    );
+    comparison
+        .worse
+        .iter()
+        .for_each(|worse| println!("  {worse}"));
+    Ok(comparison.is_good())
 }
 
 #[cfg(test)]
