@@ -25,7 +25,7 @@ mod throughput;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use ::tests::{implementation::Switch, workload};
+use ::tests::{guest_only, implementation::Switch, workload};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -86,13 +86,18 @@ fn main() -> Result<ExitCode> {
         Command::Run(run) => return run.run(),
         Command::Profile(profile) => profile.run()?,
         Command::Count(module) => {
+            guest_only::require()?;
             println!("{}", serde_json::to_string(&count::all(&module.switch())?)?);
         }
         Command::Throughput(module) => {
+            guest_only::require()?;
             let found = throughput::all(&module.switch())?;
             println!("{}", serde_json::to_string(&found)?);
         }
-        Command::Marked { module, figure } => count::marked(&module.switch(), &figure)?,
+        Command::Marked { module, figure } => {
+            guest_only::require()?;
+            count::marked(&module.switch(), &figure)?;
+        }
         Command::Process { threads, work } => {
             workload::process::act(threads, Duration::from_millis(work), workload::compute)?;
         }

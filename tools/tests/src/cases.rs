@@ -11,6 +11,7 @@ pub mod family;
 pub mod faults;
 mod handover;
 mod hotplug;
+mod ktap;
 mod layout;
 pub mod leaks;
 mod listeners;
@@ -41,6 +42,7 @@ pub fn all(context: &Arc<Context>) -> Vec<Trial> {
     [
         selfcheck::trials(context),
         layout::trials(context),
+        ktap::trials(context),
         family::trials(context),
         module::trials(context),
         stock_clients::trials(context),

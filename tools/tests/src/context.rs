@@ -4,17 +4,19 @@
 //! new in the kernel's log that the kernel says only when something is wrong.
 
 use std::{
+    panic::{self, AssertUnwindSafe},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use anyhow::ensure;
-use libtest_mimic::Trial;
+use libtest_mimic::{Failed, Trial};
 
 use crate::{
     cases::family::Pristine,
     implementation::{Implementation, Switch},
     kernel_log::{KernelLog, complaints},
+    report::Report,
     stock::StockClients,
 };
 
@@ -27,6 +29,7 @@ pub struct Context {
     /// The folder of the kernel's user-space headers.
     pub headers: PathBuf,
     pristine: Mutex<Pristine>,
+    report: OnceLock<Mutex<Report>>,
 }
 
 impl Context {
@@ -45,12 +48,30 @@ impl Context {
             clients,
             headers,
             pristine: Mutex::new(Pristine::take()?),
+            report: OnceLock::new(),
         })
     }
 
     /// What was answered before the module was loaded for the first time.
     pub fn pristine<T>(&self, with: impl FnOnce(&mut Pristine) -> T) -> T {
         with(&mut self.pristine.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on, writes the result of each test to this report as well.
+    pub fn report_to(&self, report: Report) {
+        // The first one stays.
+        let _: Result<(), _> = self.report.set(Mutex::new(report));
+    }
+
+    /// Does something with the report, if there is one.
+    pub fn report(
+        &self,
+        with: impl FnOnce(&mut Report) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        let report = self.report.get();
+        report.map_or(Ok(()), |report| {
+            with(&mut report.lock().unwrap_or_else(PoisonError::into_inner))
+        })
     }
 
     /// A test by that name.
@@ -61,9 +82,18 @@ impl Context {
         let context = Arc::clone(self);
         let name = name.into();
         Trial::test(name.clone(), move || {
-            context
-                .run(&name, test)
-                .map_err(|error| format!("{error:#}").into())
+            let run = AssertUnwindSafe(|| context.run(&name, test));
+            let result =
+                panic::catch_unwind(run).map(|it| it.map_err(|error| format!("{error:#}")));
+            let failed = match &result {
+                Ok(result) => result.as_ref().err().map(String::as_str),
+                Err(_) => Some("panicked"),
+            };
+            context.report(|report| report.test(&name, failed))?;
+            match result {
+                Ok(result) => result.map_err(Failed::from),
+                Err(panic) => panic::resume_unwind(panic),
+            }
         })
     }
 

@@ -2,8 +2,9 @@
 
 //! The tests, to be run as root in a guest.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{fs::File, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tests::{
     caller::{self, Acks, Standing},
@@ -11,11 +12,12 @@ use tests::{
     context::Context,
     exit::{self, Ending},
     faults::{self, Last},
-    fuzz,
+    fuzz, guest_only,
     implementation::Switch,
     kmemleak::Kmemleak,
     oracle::Oracle,
     part::Part,
+    report::Report,
     snapshot::Snapshot,
     soak::{Soak, nursery},
     stock::StockClients,
@@ -118,6 +120,10 @@ struct Run {
     /// Looks after all other tests for memory that the kernel has lost. It has to be able to.
     #[arg(long)]
     leaks: bool,
+    /// Writes the results to this file as well, in KTAP version 1. A guest has no files that last, but
+    /// `/dev/stderr` is that of the command which starts it.
+    #[arg(long, value_name = "FILE")]
+    ktap: Option<PathBuf>,
     #[command(flatten)]
     harness: libtest_mimic::Arguments,
 }
@@ -158,7 +164,9 @@ struct SoakArguments {
 const FAILED: u8 = 101;
 
 fn main() -> anyhow::Result<ExitCode> {
-    match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    guest_only::require()?;
+    match arguments.command {
         Command::Run(run) => run.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
         Command::Soak(soak) => Soak {
@@ -219,6 +227,18 @@ impl Run {
         if self.leaks {
             trials.push(cases::leaks::trial(&context, Kmemleak::open()?));
         }
+        if let Some(path) = self.ktap.filter(|_| !self.harness.list) {
+            let runs = trials
+                .iter()
+                .filter(|trial| !self.harness.is_filtered_out(trial));
+            let names: Vec<_> = runs.map(|trial| trial.name().to_owned()).collect();
+            let file = File::create(&path).with_context(|| path.display().to_string())?;
+            context.report_to(Report::begin(
+                Box::new(file),
+                &names,
+                usize::from(oracle.is_some()),
+            )?);
+        }
         let conclusion = libtest_mimic::run(&self.harness, trials);
         if self.oracle_only {
             println!("C was compared with C: nothing is proven of Rust.");
@@ -227,6 +247,9 @@ impl Run {
         if let Some(oracle) = oracle {
             let count = oracle.count()?;
             println!("{count}");
+            let text = count.to_string();
+            let failed = (!count.is_agreement()).then_some(text.as_str());
+            context.report(|report| report.result("oracle", failed))?;
             if !count.is_agreement() {
                 return Ok(ExitCode::from(FAILED));
             }
