@@ -15,7 +15,7 @@ use libtest_mimic::{Failed, Trial};
 use crate::{
     cases::family::Pristine,
     implementation::{Implementation, Switch},
-    kernel_log::{KernelLog, complaints},
+    kernel_log::{KernelLog, no_complaints},
     report::Report,
     stock::StockClients,
 };
@@ -106,12 +106,7 @@ impl Context {
         let held = self.switch.hold(Implementation::C)?;
         let result = test(self, name);
         drop(held);
-        let lines = log.lines()?;
-        let complaints = complaints(&lines);
-        ensure!(
-            complaints.is_empty(),
-            "the kernel complains: {complaints:#?}"
-        );
+        no_complaints(&mut log)?;
         result
     }
 }

@@ -28,7 +28,7 @@ use self::{
 use crate::{
     cgroup::Hierarchy,
     implementation::{Implementation, Switch},
-    kernel_log::{KernelLog, complaints},
+    kernel_log::{KernelLog, no_complaints},
     peer::limit,
     workload::{Kind, Task, process::Process},
 };
@@ -91,12 +91,7 @@ impl Soak {
         for ended in ended {
             ended?;
         }
-        let lines = log.lines()?;
-        let complaints = complaints(&lines);
-        ensure!(
-            complaints.is_empty(),
-            "the kernel complains: {complaints:#?}"
-        );
+        no_complaints(&mut log)?;
         let failures = shared.get(Count::Failures);
         ensure!(failures == 0, "{failures} workers failed");
         let never = shared.never();

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     compare::Difference,
     implementation::{Implementation, Switch},
-    kernel_log::{KernelLog, complaints},
+    kernel_log::{KernelLog, no_complaints},
 };
 
 /// The cases that are replayed at the start of each run.
@@ -115,12 +115,7 @@ impl Run {
             "too little could be compared"
         );
         drop(held);
-        let lines = log.lines()?;
-        let complaints = complaints(&lines);
-        ensure!(
-            complaints.is_empty(),
-            "the kernel complains: {complaints:#?}"
-        );
+        no_complaints(&mut log)?;
         Ok(found.is_empty())
     }
 
