@@ -72,16 +72,16 @@ impl CpuList {
         }
 
         let no_memory = |_: AllocError| (ENOMEM, c"out of memory");
-        let mask = CpumaskVar::new_zero(GFP_KERNEL).map_err(no_memory)?;
+        let mut mask = CpumaskVar::new_zero(GFP_KERNEL).map_err(no_memory)?;
         if list.ends_with(&[0]) {
-            parse(list, &mask)
+            parse(list, &mut mask)
         } else {
             let mut string = KVec::with_capacity(list.len() + 1, GFP_KERNEL).map_err(no_memory)?;
             string
                 .extend_from_slice(list, GFP_KERNEL)
                 .map_err(no_memory)?;
             string.push(0, GFP_KERNEL).map_err(no_memory)?;
-            parse(&string, &mask)
+            parse(&string, &mut mask)
         }
         .map_err(|errno| (errno, c"not a list of CPUs, such as 0-2,5"))?;
 
@@ -101,11 +101,11 @@ impl CpuList {
 
 /// Adds the CPUs of `list` to `mask`: of what is before the first NUL. [`EINVAL`] if the last byte is
 /// none. Mirrors `cpulist_parse()`.
-fn parse(list: &[u8], mask: &CpumaskVar) -> Result {
+fn parse(list: &[u8], mask: &mut Cpumask) -> Result {
     if list.last() != Some(&0) {
         return Err(EINVAL);
     }
-    // SAFETY: The string is terminated, as checked above, and `mask` a valid CPU mask that nobody
-    // else uses. CAST: `c_char` is a byte.
+    // SAFETY: The string is terminated, as checked above, and `mask` is valid and borrowed by this
+    // function alone. CAST: `c_char` is a byte.
     to_result(unsafe { bindings::cpulist_parse(list.as_ptr().cast(), mask.as_raw()) })
 }
