@@ -29,12 +29,15 @@ use crate::{
 use kernel::{
     prelude::*,
     sync::rcu,
-    task::Task, //
+    task::{
+        CurrentTask,
+        Task, //
+    },
 };
 
 impl ExitHook for Taskstats {
     /// Mirrors `taskstats_exit()`.
-    fn exit(family: &Family<Self>, task: &Task, group_dead: bool) {
+    fn exit(family: &Family<Self>, task: &CurrentTask, group_dead: bool) {
         let several_threads = alloc_left_by_exited(task);
         if several_threads {
             leave_to_process(task);

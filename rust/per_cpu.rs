@@ -17,6 +17,11 @@ use core::{
     ptr::NonNull, //
 };
 
+extern "C" {
+    /// `__alloc_percpu()`, a macro; see `helpers.c`.
+    fn rust_taskstats_alloc_percpu(size: usize, align: usize) -> *mut c_void;
+}
+
 /// A value for each possible CPU.
 ///
 /// Any CPU may get at the value of any other at any time, hence `T` is to be [`Sync`].
@@ -42,15 +47,8 @@ impl<T: Sync> PerCpu<T> {
         const { assert!(size_of::<T>() != 0) };
 
         // SAFETY: The size is not zero, and alignments are powers of two.
-        let ptr = unsafe {
-            bindings::pcpu_alloc_noprof(
-                size_of::<T>(),
-                align_of::<T>(),
-                false,
-                bindings::GFP_KERNEL,
-            )
-        };
-        let ptr = NonNull::new(ptr.cast()).ok_or(AllocError)?;
+        let ptr = unsafe { rust_taskstats_alloc_percpu(size_of::<T>(), align_of::<T>()) };
+        let ptr = NonNull::new(ptr).ok_or(AllocError)?;
 
         for cpu in possible_cpus() {
             // SAFETY: The CPU is a possible one.

@@ -12,7 +12,7 @@ use kernel::{
     bindings,
     error::to_result,
     prelude::*,
-    task::Task,
+    task::CurrentTask,
     types::Opaque, //
 };
 
@@ -20,7 +20,7 @@ use kernel::{
 pub(crate) trait ExitHook: Operations {
     /// Called by each exiting task for itself, while it still has its memory; may sleep.
     /// `group_dead` tells that no other thread of the process is alive.
-    fn exit(family: &Family<Self>, task: &Task, group_dead: bool);
+    fn exit(family: &Family<Self>, task: &CurrentTask, group_dead: bool);
 }
 
 /// An implementation of taskstats that answers in the place of C's, as long as this value lives.
@@ -84,9 +84,9 @@ impl<T: ExitHook> Provider<T> {
         // SAFETY: By the safety requirements, `raw` is the field of a provider that lives: it is
         // not dropped before it is detached, which waits for this call to return.
         let family = unsafe { &(*kernel::container_of!(raw, Self, raw)).family };
-        // SAFETY: The current task is valid while it runs this. CAST: `Task` is a transparent
-        // wrapper.
-        let task = unsafe { &*task.cast::<Task>() };
+        // SAFETY: By the safety requirements, this is the current task, which is valid while it runs
+        // this. CAST: `CurrentTask` is a transparent wrapper.
+        let task = unsafe { &*task.cast::<CurrentTask>() };
 
         T::exit(family, task, group_dead != 0);
     }

@@ -6,7 +6,8 @@
 
 use crate::{
     record::Record,
-    task::TaskView, //
+    task::TaskView,
+    uapi::taskstats, //
 };
 use kernel::{
     bindings,
@@ -17,7 +18,10 @@ use kernel::{
         Acquire,
         Release, //
     },
-    task::Task,
+    task::{
+        CurrentTask,
+        Task, //
+    },
     types::NotThreadSafe, //
 };
 
@@ -129,15 +133,20 @@ impl<'a> Iterator for Threads<'a> {
     }
 }
 
-/// Makes the place for what threads leave, if `task` is one of several threads and there is none
-/// yet; tells whether there is one now. Mirrors `taskstats_tgid_alloc()`.
+extern "C" {
+    /// Allocates zeroed memory of `taskstats_cache`; see `helpers.c`.
+    fn rust_taskstats_alloc_stats() -> *mut taskstats;
+}
+
+/// Makes the place for what the threads of the current task's process leave, if it is one of
+/// several threads and there is none yet. Returns whether there is one now. Mirrors
+/// `taskstats_tgid_alloc()`.
 ///
 /// Without memory there is no place, and what the thread leaves is lost, as in C.
-pub(crate) fn alloc_left_by_exited(task: &Task) -> bool {
+pub(crate) fn alloc_left_by_exited(task: &CurrentTask) -> bool {
     // SAFETY: The task is valid; `signal` is set when it is made and stays.
     let signal = unsafe { (*task.as_ptr()).signal };
-    // SAFETY: The task is alive or has not been released: what calls this is the task itself, on
-    // its way out. So `signal` is valid.
+    // SAFETY: A task holds a reference to its `signal` as long as it is valid.
     let place = unsafe { &raw mut (*signal).stats };
 
     // SAFETY: `place` is valid and aligned; it is written to by an atomic store. This pairs with
@@ -145,19 +154,14 @@ pub(crate) fn alloc_left_by_exited(task: &Task) -> bool {
     if !unsafe { atomic_load(place, Acquire) }.is_null() {
         return true;
     }
-    // SAFETY: The task is valid. The list of threads is read without a lock as C does: a task that
-    // is alone stays alone, as nobody else can make it a thread.
+    // SAFETY: The task is valid, and it is the current one: the list of its threads may be read
+    // without a lock, because a task that is alone stays alone while it runs this.
     if unsafe { bindings::thread_group_empty(task.as_ptr()) } != 0 {
         return false;
     }
 
-    // SAFETY: The cache is valid from boot on.
-    let new = unsafe {
-        bindings::kmem_cache_alloc_noprof(
-            bindings::taskstats_cache,
-            bindings::GFP_KERNEL | bindings::__GFP_ZERO,
-        )
-    };
+    // SAFETY: There are no requirements; the cache is there from boot on.
+    let new = unsafe { rust_taskstats_alloc_stats() };
     let Some(guard) = SighandGuard::lock(task) else {
         // SAFETY: `new` is null or from this cache, and nobody else has it.
         unsafe { free(new) };
@@ -168,7 +172,7 @@ pub(crate) fn alloc_left_by_exited(task: &Task) -> bool {
     if old.is_null() {
         // SAFETY: `place` is valid and aligned. This pairs with the acquire above: who sees the
         // place sees it zeroed.
-        unsafe { atomic_store(place, new.cast(), Release) };
+        unsafe { atomic_store(place, new, Release) };
         return !new.is_null();
     }
     drop(guard);
@@ -181,9 +185,9 @@ pub(crate) fn alloc_left_by_exited(task: &Task) -> bool {
 /// # Safety
 ///
 /// `stats` must be null, or come from `taskstats_cache` and not be used any more.
-unsafe fn free(stats: *mut c_void) {
+unsafe fn free(stats: *mut taskstats) {
     if !stats.is_null() {
         // SAFETY: By the safety requirements of this function.
-        unsafe { bindings::kmem_cache_free(bindings::taskstats_cache, stats) };
+        unsafe { bindings::kmem_cache_free(bindings::taskstats_cache, stats.cast()) };
     }
 }
