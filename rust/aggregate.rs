@@ -7,14 +7,16 @@
 use crate::{
     genetlink::{
         AttributeHeader,
-        Message,
+        Payload,
         Room,
-        HEADERS, //
+        HEADER,
+        PADS_64BIT, //
     },
     record::Record,
     uapi::{
         TASKSTATS_TYPE_AGGR_PID,
         TASKSTATS_TYPE_AGGR_TGID,
+        TASKSTATS_TYPE_NULL,
         TASKSTATS_TYPE_PID,
         TASKSTATS_TYPE_STATS,
         TASKSTATS_TYPE_TGID, //
@@ -33,7 +35,8 @@ pub(crate) enum Subject {
     Process(u32),
 }
 
-/// The attributes that a record travels in. Mirrors what `mk_reply()` appends.
+/// The attributes that a record travels in, where C does not pad them. Mirrors what `mk_reply()`
+/// appends.
 #[derive(FromBytes, IntoBytes, KnownLayout)]
 #[repr(C)]
 struct Aggregate {
@@ -47,26 +50,85 @@ struct Aggregate {
     record: Record,
 }
 
-/// The room for `records` records, at most two, which are aligned in memory.
-///
-/// C's records are not; there, a message begins where it may. Mirrors `taskstats_packet_size()`.
-pub(crate) const fn room(records: usize) -> Room {
-    const ALIGN: usize = align_of::<Aggregate>();
-    const HEADROOM: usize = HEADERS.next_multiple_of(ALIGN) - HEADERS;
+/// The size of what is in the nest.
+const NESTED: usize = size_of::<Aggregate>() - HEADER;
 
-    const { assert!(HEADROOM < 8) };
-    Room {
-        size: records * size_of::<Aggregate>(),
-        // CAST: Checked above.
-        headroom: HEADROOM as u8,
+/// Returns the room for `RECORDS` records. Mirrors `taskstats_packet_size()`.
+pub(crate) const fn room<const RECORDS: usize>() -> Room {
+    room_if::<PADS_64BIT, RECORDS>()
+}
+
+/// Returns the room for `RECORDS` records, which are aligned in memory: where C does not pad them, the
+/// message begins where they are.
+pub(crate) const fn room_if<const PADS: bool, const RECORDS: usize>() -> Room {
+    if PADS {
+        // As C does, room for padding before each.
+        const {
+            let size = RECORDS * (size_of::<Aggregate>() + HEADER);
+            match Room::new(size) {
+                Some(room) => room,
+                None => panic!("too many records"),
+            }
+        }
+    } else {
+        Room::of::<[Aggregate; RECORDS]>()
     }
 }
 
-/// Appends a record, which `fill` fills in. [`EMSGSIZE`] if the message has no [`room`] for it, or
+/// Appends a record, which `fill` fills in. [`EMSGSIZE`] if the payload has no [`room`] for it, or
 /// what `fill` says. Mirrors `mk_reply()`.
 #[inline]
 pub(crate) fn put(
-    message: &mut Message,
+    payload: &mut Payload,
+    subject: Subject,
+    fill: impl FnOnce(&mut Record) -> Result,
+) -> Result {
+    put_if::<PADS_64BIT>(payload, subject, fill)
+}
+
+/// Appends a record as C does where it pads records, or where it does not.
+#[inline]
+pub(crate) fn put_if<const PADS: bool>(
+    payload: &mut Payload,
+    subject: Subject,
+    fill: impl FnOnce(&mut Record) -> Result,
+) -> Result {
+    if PADS {
+        put_padded(payload, subject, fill)
+    } else {
+        put_whole(payload, subject, fill)
+    }
+}
+
+#[inline]
+fn put_whole(
+    payload: &mut Payload,
+    subject: Subject,
+    fill: impl FnOnce(&mut Record) -> Result,
+) -> Result {
+    const ID: usize = size_of::<u32>();
+    let aggregate = payload.append::<Aggregate>()?;
+
+    (aggregate.nest, aggregate.id_header, aggregate.id) = match subject {
+        Subject::Task(id) => (
+            AttributeHeader::of::<TASKSTATS_TYPE_AGGR_PID, NESTED>(),
+            AttributeHeader::of::<TASKSTATS_TYPE_PID, ID>(),
+            id,
+        ),
+        Subject::Process(id) => (
+            AttributeHeader::of::<TASKSTATS_TYPE_AGGR_TGID, NESTED>(),
+            AttributeHeader::of::<TASKSTATS_TYPE_TGID, ID>(),
+            id,
+        ),
+    };
+    aggregate.record_header =
+        AttributeHeader::of::<TASKSTATS_TYPE_STATS, { size_of::<Record>() }>();
+    fill(&mut aggregate.record)
+}
+
+/// Where the record is depends on where the message has come to, so it is put piece by piece.
+fn put_padded(
+    payload: &mut Payload,
     subject: Subject,
     fill: impl FnOnce(&mut Record) -> Result,
 ) -> Result {
@@ -74,13 +136,10 @@ pub(crate) fn put(
         Subject::Task(id) => (TASKSTATS_TYPE_AGGR_PID, TASKSTATS_TYPE_PID, id),
         Subject::Process(id) => (TASKSTATS_TYPE_AGGR_TGID, TASKSTATS_TYPE_TGID, id),
     };
-    let aggregate = message.append::<Aggregate>()?;
 
-    aggregate.nest = AttributeHeader::new(nest, size_of::<Aggregate>() - HEADER);
-    aggregate.id_header = AttributeHeader::new(attribute, size_of::<u32>());
-    aggregate.id = id;
-    aggregate.record_header = AttributeHeader::new(TASKSTATS_TYPE_STATS, size_of::<Record>());
-    fill(&mut aggregate.record)
+    // CAST: Small constants.
+    payload.nest_noflag(nest as u16, |payload| {
+        payload.put_u32(attribute as u16, id)?;
+        fill(payload.reserve_64bit::<Record, true, TASKSTATS_TYPE_STATS, TASKSTATS_TYPE_NULL>()?)
+    })
 }
-
-const HEADER: usize = size_of::<AttributeHeader>();

@@ -54,14 +54,11 @@ impl Command for Get {
             Refusal::new(errno, words).at(fd)
         })?;
 
-        let room = Room {
-            size: size_of::<Counts>(),
-            headroom: 0,
-        };
-        let mut reply = request.reply(CGROUPSTATS_CMD_NEW as u8, room)?;
+        let mut reply =
+            request.reply(CGROUPSTATS_CMD_NEW as u8, Room::of::<Counts>(), GFP_KERNEL)?;
         let counts = reply.append::<Counts>()?;
         counts.header =
-            AttributeHeader::new(CGROUPSTATS_TYPE_CGROUP_STATS, size_of_val(&counts.stats));
+            AttributeHeader::of::<CGROUPSTATS_TYPE_CGROUP_STATS, { size_of::<CgroupStats>() }>();
         counts.stats = stats.into_bytes();
         Ok(reply.send()?)
     }

@@ -11,7 +11,7 @@ use crate::{
     },
     genetlink::{
         Family,
-        Message,
+        NetlinkSkBuff,
         Packet, //
     },
     listeners::CpuListeners,
@@ -74,9 +74,15 @@ fn packet(
 ) -> Result<Packet> {
     let namespaces = Namespaces::init();
     // The room is C's, so that a listener's buffer holds as many messages.
-    let room = aggregate::room(if several_threads { 2 } else { 1 });
+    let room = if several_threads {
+        aggregate::room::<2>()
+    } else {
+        aggregate::room::<1>()
+    };
+    let skb = NetlinkSkBuff::new(room, GFP_KERNEL)?;
+    // Only a message that exists takes a number.
     let sequence = listeners.next_sequence();
-    let mut message = Message::new(family, 0, sequence, TASKSTATS_CMD_NEW as u8, room)?;
+    let mut message = skb.genlmsg_put(0, sequence, family, TASKSTATS_CMD_NEW as u8)?;
 
     let view = TaskView::of(task);
     let pid = view.pid_nr_ns(namespaces.pid, &rcu::read_lock()) as u32;

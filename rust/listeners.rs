@@ -152,7 +152,7 @@ impl CpuListeners {
         };
 
         for next in listeners {
-            if let Ok(clone) = packet.try_clone() {
+            if let Ok(clone) = packet.try_clone(GFP_KERNEL) {
                 listener.send(clone);
             }
             listener = next;

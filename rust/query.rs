@@ -97,7 +97,7 @@ fn cpus_to_listen_on(list: Attribute<'_>) -> Result<CpuList, Refusal<'_>> {
 fn answer_task<'a>(request: Request<'a, Get>, attribute: Attribute<'a>) -> Result<(), Refusal<'a>> {
     let pid = attribute.u32()?;
     let task = task::find_get_by_vpid(pid as Pid).ok_or_else(|| no_such_task(attribute))?;
-    let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, aggregate::room(1))?;
+    let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, aggregate::room::<1>(), GFP_KERNEL)?;
 
     aggregate::put(&mut reply, Subject::Task(pid), |record| {
         record.fill(TaskView::of(&task), Namespaces::current(current!())?);
@@ -112,7 +112,7 @@ fn answer_process<'a>(
     attribute: Attribute<'a>,
 ) -> Result<(), Refusal<'a>> {
     let tgid = attribute.u32()?;
-    let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, aggregate::room(1))?;
+    let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, aggregate::room::<1>(), GFP_KERNEL)?;
 
     aggregate::put(&mut reply, Subject::Process(tgid), |record| {
         sum_up_process(record, tgid)

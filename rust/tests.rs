@@ -11,7 +11,9 @@ use crate::{
     time::usecs, //
 };
 use kernel::{
+    bindings,
     cpu::nr_cpu_ids,
+    module::this_module,
     page::PAGE_SIZE,
     prelude::*, //
 };
@@ -123,5 +125,214 @@ mod arithmetic {
             CpuList::parse(b"all").map_or(0, |cpus| cpus.iter().count()),
             last as usize + 1
         );
+    }
+}
+
+#[kunit_tests(rust_taskstats_messages)]
+mod messages {
+    use super::*;
+    use crate::{
+        aggregate::{
+            put_if,
+            room_if,
+            Subject, //
+        },
+        genetlink::{
+            Family,
+            GenlMsg,
+            NetlinkSkBuff,
+            Operation,
+            Operations,
+            Packet,
+            Room, //
+        },
+        uapi::*,
+    };
+
+    const HEADERS: usize = 20;
+    const RECORD: usize = size_of::<taskstats>();
+
+    /// A family that is never registered.
+    struct Nobody;
+
+    impl Operations for Nobody {
+        const NAME: &'static [u8] = b"nobody\0";
+        const VERSION: u32 = 1;
+        const RESV_START_OP: u8 = 0;
+        const OPS: &'static [Operation<Self>] = &[];
+        type SocketPrivate = u8;
+    }
+
+    /// A message with `room`, filled in.
+    fn message(room: Room, fill: impl FnOnce(&mut GenlMsg) -> Result) -> Result<Packet> {
+        let nobody = KBox::pin_init(
+            Family::new(
+                this_module::<crate::TaskstatsModule>(),
+                try_init!(Nobody {}? Error),
+            ),
+            GFP_KERNEL,
+        )?;
+        let mut message = NetlinkSkBuff::new(room, GFP_KERNEL)?.genlmsg_put(0, 0, &nobody, 1)?;
+        fill(&mut message)?;
+        Ok(message.end())
+    }
+
+    fn room(size: usize) -> Result<Room> {
+        Room::new(size).ok_or(EINVAL)
+    }
+
+    fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+        let bytes = bytes.get(at..at + 2)?.first_chunk()?;
+        Some(u16::from_ne_bytes(*bytes))
+    }
+
+    fn header_at(packet: &Packet, at: usize) -> Option<(usize, c_uint)> {
+        let (len, type_) = (u16_at(packet.bytes(), at)?, u16_at(packet.bytes(), at + 2)?);
+        Some((len.into(), type_.into()))
+    }
+
+    #[test]
+    fn rooms_have_a_limit() {
+        assert!(Room::new(Room::MAX).is_some());
+        assert!(Room::new(Room::MAX + 1).is_none());
+        assert!(Room::new(usize::MAX).is_none());
+        assert!(Room::new(1 << 32).is_none());
+    }
+
+    #[test]
+    fn nothing_is_put_beyond_the_room() -> Result {
+        let packet = message(room(8)?, |message| {
+            message.put_u32(1, 2)?;
+            assert_eq!(message.put_u32(1, 2), Err(EMSGSIZE));
+            assert_eq!(message.put_flag(1), Err(EMSGSIZE));
+            assert!(message.append::<[u8; 4]>().is_err());
+            assert!(message.append::<[u8; 1 << 20]>().is_err());
+            Ok(())
+        })?;
+        assert_eq!(packet.bytes().len(), HEADERS + 8);
+        let packet = message(room(0)?, |message| {
+            assert_eq!(message.put_flag(1), Err(EMSGSIZE));
+            Ok(())
+        })?;
+        assert_eq!(packet.bytes().len(), HEADERS);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_not_aligned_is_not_appended() -> Result {
+        let packet = message(room(64)?, |message| {
+            // Behind the headers, at a multiple of 4.
+            assert!(message.append::<u64>().is_err());
+            message.put_u32(1, 2)?;
+            assert!(message.append::<u64>().is_err());
+            message.put_flag(1)?;
+            assert!(message.append::<u64>().is_ok());
+            Ok(())
+        })?;
+        assert_eq!(packet.bytes().len(), HEADERS + 8 + 4 + 8);
+        Ok(())
+    }
+
+    #[test]
+    fn what_no_attribute_can_hold_is_not_put() -> Result {
+        let long = KVec::from_elem(0_u8, 65_532, GFP_KERNEL)?;
+        let packet = message(room(Room::MAX)?, |message| {
+            assert_eq!(message.put(1, &long[..]), Err(EMSGSIZE));
+            // All of it together is too long for the nest.
+            let nested = message.nest(1, |message| {
+                message.put(2, &long[..40_000])?;
+                message.put(3, &long[..25_524])
+            });
+            assert_eq!(nested, Err(EMSGSIZE));
+            message.put(1, &long[..65_531])
+        })?;
+        assert_eq!(packet.bytes().len(), HEADERS + 65_536);
+        assert_eq!(header_at(&packet, HEADERS), Some((65_535, 1)));
+        Ok(())
+    }
+
+    #[test]
+    fn a_nest_that_fails_leaves_nothing() -> Result {
+        let packet = message(room(64)?, |message| {
+            let failed = message.nest(1, |message| {
+                message.put_u32(2, 3)?;
+                Err(EIO)
+            });
+            assert_eq!(failed, Err(EIO));
+            message.nest(4, |message| message.put_u32(5, 6))
+        })?;
+        let flag = bindings::NLA_F_NESTED as c_uint;
+        assert_eq!(packet.bytes().len(), HEADERS + 12);
+        assert_eq!(header_at(&packet, HEADERS), Some((12, 4 | flag)));
+        assert_eq!(header_at(&packet, HEADERS + 4), Some((8, 5)));
+        Ok(())
+    }
+
+    #[test]
+    fn padding_is_zero() -> Result {
+        let packet = message(room(64)?, |message| message.put_string(1, c"four"))?;
+        assert_eq!(
+            packet.bytes().get(HEADERS + 4..),
+            Some(&b"four\0\0\0\0"[..])
+        );
+        assert_eq!(header_at(&packet, HEADERS), Some((9, 1)));
+        Ok(())
+    }
+
+    /// The two records of an exit message.
+    fn records<const PADS: bool>() -> Result<Packet> {
+        message(room_if::<PADS, 2>(), |message| {
+            for subject in [Subject::Task(1), Subject::Process(2)] {
+                put_if::<PADS>(message, subject, |record| {
+                    record.set_version();
+                    Ok(())
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn records_are_where_c_has_them_unpadded() -> Result {
+        let packet = records::<false>()?;
+        assert_eq!(packet.bytes().len(), 1428);
+        assert_eq!(header_at(&packet, 20), Some((704, TASKSTATS_TYPE_AGGR_PID)));
+        assert_eq!(header_at(&packet, 24), Some((8, TASKSTATS_TYPE_PID)));
+        assert_eq!(
+            header_at(&packet, 32),
+            Some((RECORD + 4, TASKSTATS_TYPE_STATS))
+        );
+        assert_eq!(u16_at(packet.bytes(), 36), Some(TASKSTATS_VERSION as u16));
+        assert_eq!(
+            header_at(&packet, 724),
+            Some((704, TASKSTATS_TYPE_AGGR_TGID))
+        );
+        assert_eq!(u16_at(packet.bytes(), 740), Some(TASKSTATS_VERSION as u16));
+        Ok(())
+    }
+
+    #[test]
+    fn records_are_where_c_has_them_padded() -> Result {
+        let packet = records::<true>()?;
+        assert_eq!(packet.bytes().len(), 1432);
+        assert_eq!(header_at(&packet, 20), Some((708, TASKSTATS_TYPE_AGGR_PID)));
+        assert_eq!(header_at(&packet, 24), Some((8, TASKSTATS_TYPE_PID)));
+        assert_eq!(header_at(&packet, 32), Some((4, TASKSTATS_TYPE_NULL)));
+        assert_eq!(
+            header_at(&packet, 36),
+            Some((RECORD + 4, TASKSTATS_TYPE_STATS))
+        );
+        assert_eq!(u16_at(packet.bytes(), 40), Some(TASKSTATS_VERSION as u16));
+        // The second one is aligned as it comes.
+        assert_eq!(
+            header_at(&packet, 728),
+            Some((704, TASKSTATS_TYPE_AGGR_TGID))
+        );
+        assert_eq!(
+            header_at(&packet, 740),
+            Some((RECORD + 4, TASKSTATS_TYPE_STATS))
+        );
+        assert_eq!(u16_at(packet.bytes(), 744), Some(TASKSTATS_VERSION as u16));
+        Ok(())
     }
 }

@@ -1,23 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages: built of attributes, consumed by sending them.
+//! Messages: a buffer with room, a header, attributes, and then a packet that is consumed by sending
+//! it.
+//!
+//! C headers: [`include/net/genetlink.h`](srctree/include/net/genetlink.h),
+//! [`include/net/netlink.h`](srctree/include/net/netlink.h)
 
 use super::{
     family::Operations,
+    gfp::raw_flags,
+    payload::Payload,
     Family, //
 };
 use kernel::{
-    alloc::AllocError,
+    alloc::{
+        AllocError,
+        Flags, //
+    },
     bindings,
-    prelude::*,
-    static_assert, //
+    prelude::*, //
 };
-
-use zerocopy::KnownLayout;
-use zerocopy_derive::KnownLayout;
 
 use core::{
     mem::ManuallyDrop,
+    ops::{
+        Deref,
+        DerefMut, //
+    },
     ptr::NonNull, //
 };
 
@@ -25,48 +34,61 @@ use core::{
 pub(crate) const HEADERS: usize =
     size_of::<bindings::nlmsghdr>() + size_of::<bindings::genlmsghdr>();
 
-/// The room that a message gets.
-#[derive(Clone, Copy)]
-pub(crate) struct Room {
-    /// For attributes, in bytes.
-    pub(crate) size: usize,
-    /// Before the message, in bytes, less than 8. A message begins at a multiple of 8, its attributes
-    /// at a multiple of 4; this moves it, so that a payload in it is aligned.
-    pub(crate) headroom: u8,
-}
-
-/// A finished message, ready to be sent. Dropping it frees it.
+/// The room that a message gets for its attributes.
 ///
 /// # Invariants
 ///
-/// `skb` is a valid socket buffer with one finished netlink message, which this value owns.
-pub(crate) struct Packet {
+/// `size` is at most [`Room::MAX`], and `headroom` less than 8.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    size: usize,
+    headroom: usize,
+}
+
+impl Room {
+    /// The most room that a message may get, in bytes. One attribute cannot be longer, and what is
+    /// longer altogether is for a dump.
+    pub(crate) const MAX: usize = 1 << 16;
+
+    /// Returns the room for `size` bytes, headers of attributes and their padding included, or `None`
+    /// if that is more than [`Room::MAX`].
+    pub(crate) const fn new(size: usize) -> Option<Self> {
+        if size > Self::MAX {
+            return None;
+        }
+        // INVARIANT: Checked above.
+        Some(Self { size, headroom: 0 })
+    }
+
+    /// Returns the room for attributes that are laid out as a `T`, the first of which is to be
+    /// aligned in memory as `T` is.
+    ///
+    /// A message begins at a multiple of 8, its attributes at a multiple of 4. A few bytes before the
+    /// message move them.
+    pub(crate) const fn of<T>() -> Self {
+        const { assert!(size_of::<T>() <= Self::MAX && align_of::<T>() <= 8) };
+        // INVARIANT: The size was checked above, and so was the alignment, which the headroom is
+        // less than.
+        Self {
+            size: size_of::<T>(),
+            headroom: HEADERS.next_multiple_of(align_of::<T>()) - HEADERS,
+        }
+    }
+}
+
+/// A socket buffer for a netlink message. Dropping it frees it.
+///
+/// # Invariants
+///
+/// `skb` is a valid socket buffer, which this value owns.
+struct SkBuff {
     skb: NonNull<bindings::sk_buff>,
 }
 
-// SAFETY: A socket buffer that nobody else has may be sent and freed by any thread.
-unsafe impl Send for Packet {}
+// SAFETY: A socket buffer that nobody else has may be used and freed by any thread.
+unsafe impl Send for SkBuff {}
 
-impl Packet {
-    /// Gives the socket buffer away.
-    #[inline]
-    pub(super) fn into_raw(self) -> *mut bindings::sk_buff {
-        ManuallyDrop::new(self).skb.as_ptr()
-    }
-
-    /// Makes another packet of the same bytes, which are shared. Mirrors `skb_clone()`.
-    #[inline]
-    pub(crate) fn try_clone(&self) -> Result<Self, AllocError> {
-        // SAFETY: By the type invariants, `skb` is valid.
-        let skb = unsafe { bindings::skb_clone(self.skb.as_ptr(), bindings::GFP_KERNEL) };
-        // INVARIANT: The clone is ours, and of the same message.
-        Ok(Self {
-            skb: NonNull::new(skb).ok_or(AllocError)?,
-        })
-    }
-}
-
-impl Drop for Packet {
+impl Drop for SkBuff {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariants, `skb` is valid and ours.
@@ -74,116 +96,154 @@ impl Drop for Packet {
     }
 }
 
-/// The header of an attribute, as it is in a message.
-#[derive(FromBytes, IntoBytes, KnownLayout)]
-#[repr(C)]
-pub(crate) struct AttributeHeader {
-    len: u16,
-    type_: u16,
-}
-
-static_assert!(size_of::<AttributeHeader>() == size_of::<bindings::nlattr>());
-
-impl AttributeHeader {
-    /// Makes the header of an attribute of type `attribute` with `payload` bytes, which follow it.
-    #[inline]
-    pub(crate) const fn new(attribute: c_uint, payload: usize) -> Self {
-        // CAST: Attribute types are 14 bits wide, and no payload of a constant size is as long.
-        Self {
-            len: (size_of::<Self>() + payload) as u16,
-            type_: attribute as u16,
-        }
-    }
-}
-
-/// A message that is being built. Dropping it frees it.
+/// An empty socket buffer, in which a message can be started.
 ///
 /// # Invariants
 ///
-/// `packet` holds one generic netlink message, not finished yet, whose payload starts at `payload`;
-/// its buffer has room for `left` more bytes.
-pub(crate) struct Message {
-    packet: Packet,
-    payload: NonNull<c_void>,
-    left: usize,
+/// `skb` is empty. Its buffer has the size of a message's headers, and `room` more bytes.
+pub(crate) struct NetlinkSkBuff {
+    skb: SkBuff,
+    room: usize,
 }
 
-impl Message {
-    /// Starts a message of `family` with the given room. [`ENOMEM`] if there is no memory for it.
+impl NetlinkSkBuff {
+    /// Allocates a buffer. Mirrors `genlmsg_new()`.
     #[inline]
-    pub(crate) fn new<T: Operations>(
-        family: &Family<T>,
-        portid: u32,
-        seq: u32,
-        cmd: u8,
-        room: Room,
-    ) -> Result<Self> {
-        // SAFETY: By its type invariants, the family is valid.
-        unsafe { Self::from_raw_family(family.as_raw(), portid, seq, cmd, room) }
-    }
-
-    /// Starts a message. Mirrors `genlmsg_new()` and `genlmsg_put()`.
-    ///
-    /// # Safety
-    ///
-    /// `family` must be valid.
-    #[inline]
-    pub(super) unsafe fn from_raw_family(
-        family: *const bindings::genl_family,
-        portid: u32,
-        seq: u32,
-        cmd: u8,
-        room: Room,
-    ) -> Result<Self> {
-        // SAFETY: There are no requirements on the arguments.
+    pub(crate) fn new(room: Room, flags: Flags) -> Result<Self, AllocError> {
+        // SAFETY: There are no requirements on the arguments. By the type invariants of `Room`, the
+        // size is small enough for the types that C computes with.
         let skb = unsafe {
-            bindings::genlmsg_new(room.size + usize::from(room.headroom), bindings::GFP_KERNEL)
+            bindings::genlmsg_new(room.size.wrapping_add(room.headroom), raw_flags(flags))
         };
-        // INVARIANT: The socket buffer is ours; that the message in it is unfinished is taken care
-        // of by `Message`.
-        let packet = Packet {
-            skb: NonNull::new(skb).ok_or(ENOMEM)?,
-        };
+        let skb = NonNull::new(skb).ok_or(AllocError)?;
         // SAFETY: `skb` is valid, empty, and was made with the headroom in addition to the rest.
-        unsafe { bindings::skb_reserve(skb, room.headroom.into()) };
-        // SAFETY: `skb` is valid, and so is `family` by the safety requirements of this function.
-        let payload = unsafe { bindings::genlmsg_put(skb, portid, seq, family, 0, cmd) };
-        // INVARIANT: `genlmsg_put()` has started the message and returned its payload; it used the
-        // bytes that `genlmsg_new()` had allocated for headers.
+        // CAST: Less than 8.
+        unsafe { bindings::skb_reserve(skb.as_ptr(), room.headroom as c_int) };
+        // INVARIANT: The socket buffer is ours. `genlmsg_new()` adds the headers' size to what it is
+        // given, of which the headroom was used up.
         Ok(Self {
-            packet,
-            payload: NonNull::new(payload).ok_or(EINVAL)?,
-            left: room.size,
+            skb: SkBuff { skb },
+            room: room.size,
         })
     }
 
-    /// Appends attributes, all of them zeroes, and returns them to be filled in: `T` is how they are
-    /// in the message, headers included. [`EMSGSIZE`] if there is no room for them, or they would
-    /// not be aligned.
+    /// Starts a message of `family`. Mirrors `genlmsg_put()`.
     #[inline]
-    pub(crate) fn append<T: FromBytes + IntoBytes + KnownLayout>(&mut self) -> Result<&mut T> {
-        let size = size_of::<T>();
-        // What follows is aligned as attributes are.
-        const { assert!(size_of::<T>() % bindings::NLA_ALIGNTO as usize == 0) };
-
-        // INVARIANT: The room shrinks by what is used of it below.
-        self.left = self.left.checked_sub(size).ok_or(EMSGSIZE)?;
-        // SAFETY: By the type invariants, `skb` is valid, and its buffer has this room. CAST: No more
-        // than the room, which was allocated.
-        let bytes = unsafe { bindings::skb_put(self.packet.skb.as_ptr(), size as c_uint) };
-        // SAFETY: These bytes were made part of the message above.
-        unsafe { bytes.cast::<u8>().write_bytes(0, size) };
-        // SAFETY: As above; they were written, and nobody else has access to the message.
-        let bytes = unsafe { core::slice::from_raw_parts_mut(bytes.cast::<u8>(), size) };
-
-        T::mut_from_bytes(bytes).map_err(|_| EMSGSIZE)
+    pub(crate) fn genlmsg_put<T: Operations>(
+        self,
+        portid: u32,
+        seq: u32,
+        family: &Family<T>,
+        cmd: u8,
+    ) -> Result<GenlMsg> {
+        // SAFETY: By its type invariants, the family is valid.
+        unsafe { self.put_raw(portid, seq, family.as_raw(), cmd) }
     }
 
+    /// Starts a message. Mirrors `genlmsg_put()`.
+    ///
+    /// # Safety
+    ///
+    /// `family` must be a valid family without a header of its own.
+    #[inline]
+    pub(super) unsafe fn put_raw(
+        self,
+        portid: u32,
+        seq: u32,
+        family: *const bindings::genl_family,
+        cmd: u8,
+    ) -> Result<GenlMsg> {
+        let skb = self.skb.skb;
+        // SAFETY: `skb` is valid, and so is `family` by the safety requirements of this function.
+        let payload = unsafe { bindings::genlmsg_put(skb.as_ptr(), portid, seq, family, 0, cmd) };
+        let payload = NonNull::new(payload).ok_or(EINVAL)?;
+
+        // INVARIANT: `genlmsg_put()` has started the message and returned its payload.
+        Ok(GenlMsg {
+            skb: self.skb,
+            header: payload,
+            // SAFETY: The buffer is ours for as long as the message exists, which the payload is a
+            // part of. Of the room, nothing was used: the headers have their own. The family has no
+            // header, so the buffer's data ends where the payload begins.
+            payload: unsafe { Payload::new(skb, payload.cast(), self.room) },
+        })
+    }
+}
+
+/// A generic netlink message that is being built. Dropping it frees it.
+///
+/// # Invariants
+///
+/// `skb` holds one generic netlink message, not finished yet, whose payload is `payload` and begins
+/// at `header`.
+pub(crate) struct GenlMsg {
+    skb: SkBuff,
+    header: NonNull<c_void>,
+    payload: Payload,
+}
+
+impl GenlMsg {
     /// Finishes the message: its header gets the length. Mirrors `genlmsg_end()`.
     #[inline]
     pub(crate) fn end(self) -> Packet {
-        // SAFETY: By the type invariants, this is the message's payload.
-        unsafe { bindings::genlmsg_end(self.packet.skb.as_ptr(), self.payload.as_ptr()) };
-        self.packet
+        // SAFETY: By the type invariants, this is where the message's payload begins.
+        unsafe { bindings::genlmsg_end(self.skb.skb.as_ptr(), self.header.as_ptr()) };
+        // INVARIANT: Finished above.
+        Packet { skb: self.skb }
+    }
+}
+
+impl Deref for GenlMsg {
+    type Target = Payload;
+
+    #[inline]
+    fn deref(&self) -> &Payload {
+        &self.payload
+    }
+}
+
+impl DerefMut for GenlMsg {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Payload {
+        &mut self.payload
+    }
+}
+
+/// A finished message, ready to be sent. Dropping it frees it.
+///
+/// # Invariants
+///
+/// `skb` holds one finished netlink message.
+pub(crate) struct Packet {
+    skb: SkBuff,
+}
+
+impl Packet {
+    /// Gives the socket buffer away.
+    #[inline]
+    pub(super) fn into_raw(self) -> *mut bindings::sk_buff {
+        ManuallyDrop::new(self).skb.skb.as_ptr()
+    }
+
+    /// Makes another packet of the same bytes, which are shared. Mirrors `skb_clone()`.
+    #[inline]
+    pub(crate) fn try_clone(&self, flags: Flags) -> Result<Self, AllocError> {
+        // SAFETY: By the type invariants, `skb` is valid.
+        let skb = unsafe { bindings::skb_clone(self.skb.skb.as_ptr(), raw_flags(flags)) };
+        // INVARIANT: The clone is ours, and of the same message.
+        Ok(Self {
+            skb: SkBuff {
+                skb: NonNull::new(skb).ok_or(AllocError)?,
+            },
+        })
+    }
+
+    /// Returns the bytes of the message.
+    #[cfg(test_build)]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        let skb = self.skb.skb.as_ptr();
+        // SAFETY: By the type invariants, `skb` is valid, and its data was written when the message
+        // was built. It is in one piece. CAST: `usize` is at least 32 bits wide.
+        unsafe { core::slice::from_raw_parts((*skb).data, (*skb).len as usize) }
     }
 }

@@ -4,13 +4,18 @@
 
 use super::{
     family::Operations,
-    message::Message,
+    message::{
+        GenlMsg,
+        NetlinkSkBuff, //
+    },
     operation::Command,
     socket::Socket,
     Attribute,
+    Payload,
     Room, //
 };
 use kernel::{
+    alloc::Flags,
     bindings,
     error::from_err_ptr,
     prelude::*, //
@@ -110,19 +115,13 @@ impl<'a, C: Command> Request<'a, C> {
     /// Starts the reply: a message of command `cmd` with the given room, which carries the request's
     /// sequence number. [`ENOMEM`] if there is no memory for it.
     #[inline]
-    pub(crate) fn reply(self, cmd: u8, room: Room) -> Result<Reply<'a>> {
+    pub(crate) fn reply(self, cmd: u8, room: Room, flags: Flags) -> Result<Reply<'a>> {
         let info = self.info.as_ptr();
-        // SAFETY: By the type invariants, `info` is valid; the core has set its family, which stays
-        // registered while the request is being answered.
-        let message = unsafe {
-            Message::from_raw_family(
-                (*info).family,
-                (*info).snd_portid,
-                (*info).snd_seq,
-                cmd,
-                room,
-            )
-        }?;
+        let skb = NetlinkSkBuff::new(room, flags)?;
+        // SAFETY: By the type invariants, `info` is valid; the core has set its family, which has no
+        // header and stays registered while the request is being answered.
+        let message =
+            unsafe { skb.put_raw((*info).snd_portid, (*info).snd_seq, (*info).family, cmd) }?;
         Ok(Reply {
             message,
             socket: self.socket,
@@ -132,7 +131,7 @@ impl<'a, C: Command> Request<'a, C> {
 
 /// The reply to a request. Dropping it sends nothing.
 pub(crate) struct Reply<'a> {
-    message: Message,
+    message: GenlMsg,
     socket: &'a Socket,
 }
 
@@ -145,17 +144,17 @@ impl Reply<'_> {
 }
 
 impl Deref for Reply<'_> {
-    type Target = Message;
+    type Target = Payload;
 
     #[inline]
-    fn deref(&self) -> &Message {
+    fn deref(&self) -> &Payload {
         &self.message
     }
 }
 
 impl DerefMut for Reply<'_> {
     #[inline]
-    fn deref_mut(&mut self) -> &mut Message {
+    fn deref_mut(&mut self) -> &mut Payload {
         &mut self.message
     }
 }
