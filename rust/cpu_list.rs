@@ -36,7 +36,7 @@ pub(crate) fn possible_cpus() -> impl Iterator<Item = CpuId> {
 }
 
 /// Returns the CPUs of `mask`. Mirrors `for_each_cpu()`.
-fn cpus(mask: &Cpumask) -> impl Iterator<Item = CpuId> + '_ {
+fn cpus(mask: &Cpumask) -> impl DoubleEndedIterator<Item = CpuId> + '_ {
     (0..nr_cpu_ids())
         .filter_map(CpuId::from_u32)
         .filter(|cpu| mask.test(*cpu))
@@ -94,7 +94,7 @@ impl CpuList {
     }
 
     /// Returns the CPUs of the set, in ascending order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = CpuId> + '_ {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = CpuId> + '_ {
         cpus(&self.0)
     }
 }

@@ -22,27 +22,58 @@ use crate::{
 };
 use kernel::{
     alloc::AllocError,
+    cpu::CpuId,
     prelude::*,
     sync::{
         aref::ARef,
         atomic::{
+            Acquire,
             Atomic,
-            Relaxed, //
+            Relaxed,
+            Release, //
         },
         Arc,
         SetOnce, //
     },
 };
 
-use core::mem::MaybeUninit;
-
 /// A socket that registered.
 struct Listener {
     socket: ARef<Socket>,
+    /// The socket refused a message, and whoever sent it is about to remove this listener.
+    refused: Atomic<bool>,
     next: Option<KBox<Listener>>,
 }
 
-/// The listeners of a CPU, the youngest first.
+impl Listener {
+    /// Allocates a listener in memory near `cpu`.
+    fn new(socket: &Socket, cpu: CpuId) -> Result<KBox<Self>, AllocError> {
+        Ok(box_near(cpu, GFP_KERNEL)?.write(Self {
+            socket: socket.into(),
+            refused: Atomic::new(false),
+            next: None,
+        }))
+    }
+
+    /// Tells whether this is the registration of `socket`, one that stays.
+    fn is_registration_of(&self, socket: &Socket) -> bool {
+        self.socket.is(socket) && !self.refused.load(Relaxed)
+    }
+
+    /// Sends a message. Returns whether the socket refused it, as one does that is connected to a
+    /// peer other than the kernel.
+    #[inline]
+    fn send(&self, packet: Packet) -> bool {
+        // Any other error is the listener's: a socket whose buffer is full is told so when it reads.
+        let refused = self.socket.send(packet) == Err(ECONNREFUSED);
+        if refused {
+            self.refused.store(true, Relaxed);
+        }
+        refused
+    }
+}
+
+/// Listeners, the youngest first.
 #[derive(Default)]
 struct List {
     first: Option<KBox<Listener>>,
@@ -53,18 +84,21 @@ impl List {
         core::iter::successors(self.first.as_deref(), |listener| listener.next.as_deref())
     }
 
-    /// Puts `socket` before the others; `room` is what its listener is written to.
-    fn push(&mut self, room: KBox<MaybeUninit<Listener>>, socket: &Socket) {
-        let next = self.first.take();
-
-        self.first = Some(room.write(Listener {
-            socket: socket.into(),
-            next,
-        }));
+    /// Puts `listener` before the others.
+    fn push(&mut self, mut listener: KBox<Listener>) {
+        listener.next = self.first.take();
+        self.first = Some(listener);
     }
 
-    /// Removes the listener that `socket` is, if it is one, and returns its reference to the socket.
-    fn remove(&mut self, socket: &Socket) -> Option<ARef<Socket>> {
+    /// Removes the first listener and returns it.
+    fn pop(&mut self) -> Option<KBox<Listener>> {
+        let mut first = self.first.take()?;
+        self.first = first.next.take();
+        Some(first)
+    }
+
+    /// Removes the listener that `socket` is, if it is one, and returns it.
+    fn remove(&mut self, socket: &Socket) -> Option<KBox<Listener>> {
         let mut place = &mut self.first;
 
         while place
@@ -73,18 +107,32 @@ impl List {
         {
             place = &mut place.as_mut()?.next;
         }
-        let Listener { socket, next } = KBox::into_inner(place.take()?);
-        *place = next;
-        Some(socket)
+        let mut removed = place.take()?;
+        *place = removed.next.take();
+        Some(removed)
+    }
+
+    /// Removes the listeners that refused a message and returns them.
+    fn remove_refused(&mut self) -> List {
+        let mut removed = List::default();
+        let mut rest = core::mem::take(self);
+        let mut end = &mut self.first;
+
+        while let Some(listener) = rest.pop() {
+            if listener.refused.load(Relaxed) {
+                removed.push(listener);
+            } else {
+                end = &mut end.insert(listener).next;
+            }
+        }
+        removed
     }
 }
 
 impl Drop for List {
     fn drop(&mut self) {
         // One by one: the list may be longer than the stack is deep.
-        while let Some(mut first) = self.first.take() {
-            self.first = first.next.take();
-        }
+        while self.pop().is_some() {}
     }
 }
 
@@ -109,9 +157,18 @@ impl CpuListeners {
     }
 
     /// Tells whether there are none. A listener that registers at this moment may be missed.
+    ///
+    /// Whoever sees a listener sees what was written before it registered: this pairs with the
+    /// release in [`Self::set_count()`]. In particular, it sees the id of the family, which was set
+    /// before the listener's request could be sent to it.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.count.load(Relaxed) == 0
+        self.count.load(Acquire) == 0
+    }
+
+    /// Sets how many listeners there are. The list is locked for writing.
+    fn set_count(&self, count: usize) {
+        self.count.store(count, Release);
     }
 
     /// Returns the sequence number of the next message, which it uses up.
@@ -120,52 +177,75 @@ impl CpuListeners {
         self.sequence.fetch_add(1, Relaxed)
     }
 
-    /// Adds a socket that is not there yet. Nothing is allocated under the lock, which exiting tasks
-    /// wait for: `room` is allocated before.
-    fn add(&self, room: KBox<MaybeUninit<Listener>>, socket: &Socket) {
+    /// Adds a listener, unless its socket is there already. Nothing is allocated or freed under the
+    /// lock, which exiting tasks wait for.
+    fn add(&self, listener: KBox<Listener>) {
+        let mut unneeded = None;
         let mut list = self.list.write();
 
-        if !list.iter().any(|listener| listener.socket.is(socket)) {
-            list.push(room, socket);
-            self.count.add(1, Relaxed);
+        if list
+            .iter()
+            .any(|other| other.is_registration_of(&listener.socket))
+        {
+            unneeded = Some(listener);
+        } else {
+            list.push(listener);
+            self.set_count(self.count.load(Relaxed).wrapping_add(1));
         }
+        drop(list);
+        drop(unneeded);
     }
 
     fn remove(&self, socket: &Socket) {
-        // A last reference is put behind the lock.
-        let removed;
         let mut list = self.list.write();
+        let removed = list.remove(socket);
 
-        removed = list.remove(socket);
         if removed.is_some() {
-            self.count.fetch_sub(1, Relaxed);
+            self.set_count(self.count.load(Relaxed).wrapping_sub(1));
         }
+        drop(list);
+        // Behind the lock: its reference to the socket may be the last one.
+        drop(removed);
+    }
+
+    /// Removes the listeners that refused a message.
+    #[cold]
+    fn remove_refused(&self) {
+        let mut list = self.list.write();
+        let removed = list.remove_refused();
+
+        let number = removed
+            .iter()
+            .fold(0_usize, |number, _| number.wrapping_add(1));
+        self.set_count(self.count.load(Relaxed).wrapping_sub(number));
+        drop(list);
+        // Behind the lock, as above.
+        drop(removed);
     }
 
     /// Sends a message to each listener; all but the last get a clone of it. Where there is no memory
-    /// for a clone, its listener alone gets nothing. Mirrors `send_cpu_listeners()`.
+    /// for a clone, its listener alone gets nothing. Listeners that refuse it are removed. Mirrors
+    /// `send_cpu_listeners()`.
     pub(crate) fn send(&self, packet: Packet) {
         let list = self.list.read();
         let mut listeners = list.iter();
         let Some(mut listener) = listeners.next() else {
             return;
         };
+        let mut refused = false;
 
         for next in listeners {
             if let Ok(clone) = packet.try_clone(GFP_KERNEL) {
-                listener.send(clone);
+                refused |= listener.send(clone);
             }
             listener = next;
         }
-        listener.send(packet);
-    }
-}
+        refused |= listener.send(packet);
+        drop(list);
 
-impl Listener {
-    #[inline]
-    fn send(&self, packet: Packet) {
-        // An error is the listener's: a socket whose buffer is full is told so when it reads.
-        let _ = self.socket.send(packet);
+        if refused {
+            self.remove_refused();
+        }
     }
 }
 
@@ -184,16 +264,19 @@ impl Listeners {
         self.0.this_cpu().get_ref()
     }
 
-    /// Registers a socket for `cpus`; where it is registered already, nothing changes. [`ENOMEM`]
-    /// registers it for none of them. Mirrors `add_del_listener()`.
+    /// Registers a socket for `cpus`; where it is registered already, nothing changes. With
+    /// [`ENOMEM`], nothing changes anywhere. Mirrors `add_del_listener()`, which in that case removes
+    /// the socket from all of `cpus`.
     fn register(&self, socket: &Socket, cpus: &CpuList) -> Result {
+        // All that may fail comes first.
+        let mut new = List::default();
+        for cpu in cpus.iter().rev() {
+            new.push(Listener::new(socket, cpu)?);
+        }
+
         for cpu in cpus.iter() {
-            match box_near(cpu, GFP_KERNEL) {
-                Ok(room) => self.0.get(cpu).ok_or(EINVAL)?.add(room, socket),
-                Err(AllocError) => {
-                    self.deregister(socket, cpus);
-                    return Err(ENOMEM);
-                }
+            if let (Some(listeners), Some(listener)) = (self.0.get(cpu), new.pop()) {
+                listeners.add(listener);
             }
         }
         Ok(())

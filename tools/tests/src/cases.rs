@@ -21,6 +21,7 @@ mod namespaces;
 mod processes;
 mod records;
 mod refusals;
+mod registrations;
 mod selfcheck;
 mod shapes;
 mod sockets;
@@ -59,6 +60,7 @@ pub fn all(context: &Arc<Context>) -> Vec<Trial> {
         handover::trials(context),
         exit_records::trials(context),
         listeners::trials(context),
+        registrations::trials(context),
         sockets::trials(context),
         hotplug::trials(context),
         exit_storm::trials(context),
