@@ -10,8 +10,6 @@ use kernel::{
     prelude::*, //
 };
 
-use core::ptr::NonNull;
-
 /// Why a request is refused.
 ///
 /// The errno is what all callers get. A socket with `NETLINK_EXT_ACK` set is told the words as well,
@@ -42,27 +40,33 @@ impl<'a> Refusal<'a> {
         }
     }
 
-    /// Leaves the words for the core to send, and returns the errno. Mirrors
-    /// `NL_SET_ERR_MSG_ATTR()`.
+    /// Leaves the words for the core to send and to those who trace `netlink:netlink_extack`, and
+    /// returns the errno. Mirrors `NL_SET_ERR_MSG_ATTR()`, but for words that are there already.
     ///
     /// # Safety
     ///
     /// `extack` must be what the core passes to a command, valid or null, and the attribute one of
     /// the message that it belongs to.
     pub(super) unsafe fn report(self, extack: *mut bindings::netlink_ext_ack) -> Error {
-        if let Some(mut extack) = NonNull::new(extack) {
-            // SAFETY: By the safety requirements of this function, it is valid, and the command's
-            // own while it runs.
-            let extack = unsafe { extack.as_mut() };
+        let Some(words) = self.words else {
+            return self.errno;
+        };
+        // SAFETY: By the safety requirements of this function, it is null or valid, and the
+        // command's own while it runs.
+        let extack = unsafe { extack.as_mut() };
 
-            // What the core found out before says more, such as of bytes that are no attribute.
-            if let Some(words) = self.words.filter(|_| extack._msg.is_null()) {
-                extack._msg = words.as_char_ptr();
-                extack.bad_attr = match self.attribute {
-                    Some(attribute) => attribute.as_ptr(),
-                    None => core::ptr::null(),
-                };
-            }
+        // What the core found out before says more, such as of bytes that are no attribute.
+        if extack.as_ref().is_some_and(|extack| !extack._msg.is_null()) {
+            return self.errno;
+        }
+        // SAFETY: The words are NUL-terminated.
+        unsafe { bindings::do_trace_netlink_extack(words.as_char_ptr()) };
+        if let Some(extack) = extack {
+            extack._msg = words.as_char_ptr();
+            extack.bad_attr = match self.attribute {
+                Some(attribute) => attribute.as_ptr(),
+                None => core::ptr::null(),
+            };
         }
         self.errno
     }

@@ -26,6 +26,7 @@ mod selfcheck;
 mod shapes;
 mod sockets;
 mod stock_clients;
+mod tracing;
 mod words;
 
 use std::sync::Arc;
@@ -61,6 +62,7 @@ pub fn all(context: &Arc<Context>) -> Vec<Trial> {
         exit_records::trials(context),
         listeners::trials(context),
         registrations::trials(context),
+        tracing::trials(context),
         sockets::trials(context),
         hotplug::trials(context),
         exit_storm::trials(context),
