@@ -10,9 +10,9 @@ use crate::{
 };
 use kernel::bindings;
 
-/// Adds the delays of `task` to those in `stats`: counts and totals are summed up, a total that
-/// would overflow becomes 0; of the longest and the shortest delay the more extreme one stays.
-/// Mirrors `delayacct_add_tsk()`.
+/// Adds the delays of `task` to those in `stats`. Counts and totals are summed up; a total that would
+/// overflow becomes 0. The longest and the shortest delays and their timestamps are overwritten by
+/// those of `task`. Calls `delayacct_add_tsk()`.
 #[inline]
 pub(crate) fn add(stats: &mut taskstats, task: TaskView<'_>) {
     // SAFETY: Record and task are valid. What is returned is always 0.

@@ -6,8 +6,10 @@
 //! them, and new versions only append. A kernel that has a field elsewhere does not get this module.
 //!
 //! "Task" means one thread. In the record of a process (`TASKSTATS_TYPE_AGGR_TGID`) only the delays,
-//! `ac_etime`, `ac_utime`, `ac_stime`, `nvcsw` and `nivcsw` are filled, each a sum over threads that
-//! live and have lived; see [`crate::process`].
+//! `ac_etime`, `ac_utime`, `ac_stime`, `nvcsw` and `nivcsw` are filled in. Counts, totals and times are
+//! sums over the threads that live and have lived, see [`crate::process`]. The longest and the
+//! shortest delays and their timestamps are not: they are those of one thread, the one that was
+//! added last.
 //!
 //! C header: [`include/uapi/linux/taskstats.h`](srctree/include/uapi/linux/taskstats.h)
 
@@ -70,12 +72,14 @@ layout! {
     /// The nice value, -20 to 19; `task_nice()`.
     ac_nice: 9, 1;
 
-    /// How often the task waited for a CPU while runnable; `sched_info::pcount`.
+    /// How often the task waited for a CPU while runnable; `sched_info::pcount`. The delays of the
+    /// CPU are counted by the scheduler, whether or not `kernel.task_delayacct` is on.
     cpu_count: 16, 8;
     /// For how long, in nanoseconds; `sched_info::run_delay`.
     cpu_delay_total: 24, 8;
-    /// How often it waited for block I/O that it had asked for; this and all delays that follow are
-    /// counted by `kernel/delayacct.c`, and are 0 unless `kernel.task_delayacct` was on.
+    /// How often it waited for block I/O that it had asked for. This and all other delays but the
+    /// CPU's are counted by `kernel/delayacct.c`, and are 0 for a task that was started while
+    /// `kernel.task_delayacct` was off.
     blkio_count: 32, 8;
     /// For how long, in nanoseconds.
     blkio_delay_total: 40, 8;
@@ -83,16 +87,16 @@ layout! {
     swapin_count: 48, 8;
     /// For how long, in nanoseconds.
     swapin_delay_total: 56, 8;
-    /// CPU time, in nanoseconds, as the clock on the wall has it; `task_cputime()`.
+    /// User and system CPU time, in nanoseconds; `task_cputime()`.
     cpu_run_real_total: 64, 8;
-    /// CPU time, in nanoseconds, as the scheduler has it; `sched_entity::sum_exec_runtime`.
+    /// CPU time as the scheduler measures it, in nanoseconds; `sched_entity::sum_exec_runtime`.
     cpu_run_virtual_total: 72, 8;
 
     /// The name, ended and padded with NULs; `task_struct::comm`.
     ac_comm: 80, 32;
     /// The scheduling policy, `SCHED_*`; `task_struct::policy`.
     ac_sched: 112, 1;
-    /// Nothing, zero.
+    /// Reserved, zero.
     ac_pad: 113, 3;
     /// The real user id in the reader's user namespace; `cred::uid`.
     ac_uid: 120, 4;
