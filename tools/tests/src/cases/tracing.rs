@@ -33,6 +33,9 @@ impl Event {
             mount(none, directory, Some("tracefs"), MsFlags::empty(), none)
                 .context("mounting tracefs")?;
         }
+        // With an event, the names of tasks are recorded as well: in the scheduler, whose code is
+        // then changed while the other CPU runs it. An emulated CPU does not survive that always.
+        fs::write(directory.join("options/record-cmd"), "0").context("options/record-cmd")?;
         let event = Self(directory.to_owned());
         event.switch("1")?;
         Ok(event)
