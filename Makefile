@@ -29,6 +29,10 @@ FIGURE := GET PID
 MESSAGES := 20000
 SECONDS := 60
 SEED := 1
+# Of the tests: a file in the work tree for their results in
+# KTAP as well.
+KTAP :=
+TALLY = tally $(if $(KTAP),--ktap '$(abspath $(KTAP))')
 
 # What the environment is to show of this machine, and have besides.
 ENTER += $(if $(PACKAGES),--packages '$(PACKAGES)') $(if $(SHARE),--share '$(SHARE)')
@@ -54,6 +58,7 @@ help:
 	@echo 'make module              the module alone [KDIR=build directory of your kernel]'
 	@echo 'make clean               remove what this work tree no longer needs from the cache'
 	@echo 'make mrproper            remove the cache'
+	@echo 'The tests write their results in KTAP as well with KTAP=file.'
 	@echo 'All that build a kernel take another than the tested one with SOURCE=tarball, git tree or newest.'
 
 # The programs in tools/, which do the work.
@@ -99,7 +104,7 @@ SNAPSHOT = guest run --impl none --config $(1) -- suite snapshot
 .PHONY: test
 test: module
 	@$(ENTER) kbuild build --config pristine >/dev/null
-	@$(ENTER) tally --jobs 2 \
+	@$(ENTER) $(TALLY) --jobs 2 \
 		'suite: guest run --impl none --timeout 1200 -- $(call SUITE,lean)' \
 		'tools: cargo test --release --quiet --locked --manifest-path tools/Cargo.toml --workspace' \
 		'fuzz: $(call FUZZ,1200)' \
@@ -111,7 +116,7 @@ test: module
 .PHONY: test-oracle
 test-oracle: tools
 	@$(ENTER) kbuild module --test-build --config $(KERNEL) >/dev/null
-	@$(ENTER) tally \
+	@$(ENTER) $(TALLY) \
 		'suite, each record compared with C: guest run --impl none --config $(KERNEL) --timeout 1200 -- $(call SUITE,$(KERNEL),test-module) --test-build --skip kthreadd'
 
 # The debug kernel: that there is nothing wrong, and that it sees what is. The test
@@ -122,7 +127,7 @@ SUITE_DEBUG = guest run --impl none --config debug --timeout 1800 -- \
 test-debug: tools
 	@$(ENTER) kbuild module --config debug >/dev/null
 	@$(ENTER) kbuild module --test-build --config debug >/dev/null
-	@$(ENTER) tally --jobs 2 \
+	@$(ENTER) $(TALLY) --jobs 2 \
 		'suite, 1st half: $(call SUITE_DEBUG,1/2)' \
 		'suite, 2nd half: $(call SUITE_DEBUG,2/2)' \
 		'faults are seen: planted' \
@@ -149,7 +154,7 @@ CARGO := --locked --manifest-path tools/Cargo.toml
 
 .PHONY: check
 check: module
-	@$(ENTER) tally \
+	@$(ENTER) $(TALLY) \
 		'module: kbuild check' \
 		'tools, format: cargo fmt --all --manifest-path tools/Cargo.toml --check' \
 		'tools, lints: cargo clippy --release --quiet $(CARGO) --workspace --all-targets -- -D warnings' \
@@ -158,7 +163,7 @@ check: module
 # What .ci/run runs, with one line of counts over all.
 .PHONY: ci
 ci: tools
-	@$(ENTER) tally \
+	@$(ENTER) $(TALLY) \
 		'make test: make --no-print-directory test' \
 		'make check: make --no-print-directory check' \
 		'make test-debug: make --no-print-directory test-debug'

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
-use guest::{CRASH, Guest, Implementation};
+use anyhow::{Context, Result, ensure};
+use guest::{Guest, Implementation};
 use kbuild::{Built, Cache, Config, Project};
 use procfs::Current;
 use serde::de::DeserializeOwned;
@@ -25,8 +25,6 @@ use crate::{
 
 /// How long a guest may take, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(1800);
-/// How often a guest is booted that needs CPUs at the same time, before it is given up.
-const BOOTS: usize = 5;
 
 #[derive(clap::Args)]
 pub(crate) struct Run {
@@ -58,7 +56,7 @@ impl Run {
 
         eprintln!("bench: counting instructions under C and Rust in turn; this takes minutes");
         let counted: Counted =
-            self.measure("count", &built, 1, |guest| guest.cpus(1).icount(true))?;
+            self.measure("count", &built, |guest| guest.cpus(1).icount(true))?;
         let mut rows: Vec<_> = counted.rows.iter().map(Rounds::row).collect();
         rows.extend(size_rows(&built)?);
         println!("{}\n", title(&counted));
@@ -67,9 +65,8 @@ impl Run {
         let (mut concurrent, mut scaled) = (Vec::new(), Vec::new());
         if !self.no_throughput {
             eprintln!("bench: measuring what clients get at once, on two CPUs");
-            let rounds: Vec<Rounds> = self.measure("throughput", &built, BOOTS, |guest| {
-                guest.cpus(2)
-            })?;
+            let rounds: Vec<Rounds> =
+                self.measure("throughput", &built, |guest| guest.cpus(2))?;
             concurrent.extend(rounds.iter().map(Rounds::row));
             scaled.extend(scaling::scaling(&rounds).iter().map(Rounds::row));
             println!("Answers a second by the wall clock; only the ratios mean anything.");
@@ -127,33 +124,23 @@ impl Run {
         })
     }
 
-    /// Boots a guest that measures; if it crashes again, up to so many times.
+    /// Boots a guest that measures.
     fn measure<T: DeserializeOwned>(
         &self,
         what: &str,
         built: &Built,
-        boots: usize,
         set: impl Fn(Guest) -> Guest,
     ) -> Result<T> {
-        for boot in 1.. {
-            let guest = guest(self.config, built, what, &[])?.time_limit(LIMIT);
-            let outcome = set(guest).run()?;
-            if outcome.success() {
-                return Ok(serde_json::from_slice(&outcome.stdout)?);
-            }
-            let report = outcome.report().unwrap_or_default();
-            if outcome.status() == CRASH && boot < boots {
-                // QEMU before 8.1 cannot always run CPUs at once: Documentation/testing.rst.
-                eprintln!("bench: the guest crashed; booting it again");
-                continue;
-            }
-            let stderr = String::from_utf8_lossy(&outcome.stderr);
-            bail!(
-                "the guest ended with {}\n{stderr}{report}",
-                outcome.status()
-            );
-        }
-        unreachable!("boots are counted to their end")
+        let guest = guest(self.config, built, what, &[])?.time_limit(LIMIT);
+        let outcome = set(guest).run()?;
+        ensure!(
+            outcome.success(),
+            "the guest ended with {}\n{}{}",
+            outcome.status(),
+            String::from_utf8_lossy(&outcome.stderr),
+            outcome.report().unwrap_or_default()
+        );
+        Ok(serde_json::from_slice(&outcome.stdout)?)
     }
 }
 

@@ -2,9 +2,7 @@
 
 //! Answers a second to clients that ask at once, by the wall clock: only ratios within a round mean
 //! anything.
-//!
-//! Nothing here makes the kernel change its code while clients run, which QEMU before 8.1 cannot
-//! stand with a thread for each CPU. The module is loaded and unloaded while they do not.
+//! The module is loaded and unloaded while no client runs.
 
 use std::{
     sync::{
