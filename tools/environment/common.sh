@@ -59,7 +59,7 @@ find_places() {
 
 # The variables of this machine's that concern the network.
 network_variables() {
-	env | sed -n 's/^\([A-Za-z_]*_[Pp][Rr][Oo][Xx][Yy]\|CARGO_\(HTTP\|NET\|REGISTR\)[A-Z_]*\)=.*/\1/p'
+	env | sed -n 's/^\([A-Za-z_]*_[Pp][Rr][Oo][Xx][Yy]\|CARGO_\(HTTP\|NET\|REGISTR\)[A-Z_]*\|PIP_[A-Z_]*\(INDEX\|HOST\|TIMEOUT\)[A-Z_]*\)=.*/\1/p'
 }
 
 # This machine's certificates, if it has any.
@@ -107,8 +107,12 @@ inside() {
 	if [ -n "$certificates" ]; then
 		set -- --ro-bind "$certificates" /run/certificates.crt \
 			--setenv SSL_CERT_FILE /run/certificates.crt \
-			--setenv CARGO_HTTP_CAINFO /run/certificates.crt "$@"
+			--setenv CARGO_HTTP_CAINFO /run/certificates.crt \
+			--setenv PIP_CERT /run/certificates.crt "$@"
 	fi
+	for file in "${XDG_CONFIG_HOME:-${HOME-}/.config}/pip/pip.conf" "${HOME-}/.pip/pip.conf" /etc/pip.conf; do
+		[ ! -f "$file" ] || set -- --ro-bind "$file" /etc/pip.conf "$@"
+	done
 	cargo=${CARGO_HOME:-${HOME:+$HOME/.cargo}}
 	for file in config.toml credentials.toml; do
 		[ -z "$cargo" ] || [ ! -f "$cargo/$file" ] ||
@@ -128,7 +132,7 @@ inside() {
 		--ro-bind-try /etc/resolv.conf /etc/resolv.conf --ro-bind-try /etc/hosts /etc/hosts \
 		--bind "$cache" "$cache" --bind "$TREE" "$TREE" --chdir "$directory" \
 		--cap-add ALL --unshare-pid --die-with-parent --clearenv \
-		--setenv PATH "/usr/sbin:/usr/bin:/sbin:/bin:$target/release" \
+		--setenv PATH "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$target/release" \
 		--setenv HOME /root --setenv LANG C.UTF-8 \
 		--setenv RUST_TASKSTATS_CACHE "$cache" --setenv RUST_TASKSTATS_ROOT "$root" \
 		--setenv CARGO_HOME "$cache/cargo" --setenv CARGO_TARGET_DIR "$target" \
