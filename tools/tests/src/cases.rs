@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tests.
+//! The tests. A test is named after the file that it is in: `masks::answers` is in `masks.rs`.
 
+mod attribute_combinations;
 mod callers;
 mod cgroups;
 mod client_modes;
 mod exit_records;
 mod exit_storm;
-pub mod family;
+mod extack;
+mod family;
 pub mod faults;
 mod handover;
 mod hotplug;
@@ -18,16 +20,15 @@ mod listeners;
 mod masks;
 mod module;
 mod namespaces;
+mod privilege;
 mod processes;
 mod records;
-mod refusals;
 mod registrations;
+mod requests;
 mod selfcheck;
-mod shapes;
 mod sockets;
 mod stock_clients;
 mod tracing;
-mod words;
 
 use std::sync::Arc;
 
@@ -39,37 +40,46 @@ use crate::{
     requests::Labelled,
 };
 
-/// All tests, but for the one that looks for leaks after them.
+pub(crate) use self::family::{Pristine, describe as describe_family, requests as family_requests};
+
+/// The tests of every run, by their files.
+fn by_file(context: &Arc<Context>) -> Vec<(&'static str, Vec<Trial>)> {
+    macro_rules! files {
+        ($($file:ident)*) => { vec![$((stringify!($file), $file::trials(context))),*] };
+    }
+    files! {
+        selfcheck
+        ktap
+        layout
+        family
+        module
+        stock_clients
+        records
+        requests
+        privilege
+        extack
+        namespaces
+        processes
+        attribute_combinations
+        masks
+        callers
+        cgroups
+        client_modes
+        handover
+        exit_records
+        listeners
+        registrations
+        sockets
+        tracing
+        hotplug
+        exit_storm
+    }
+}
+
+/// All tests, but for those that the kernel has to be made for: [`faults`] and [`leaks`].
 pub fn all(context: &Arc<Context>) -> Vec<Trial> {
-    [
-        selfcheck::trials(context),
-        layout::trials(context),
-        ktap::trials(context),
-        family::trials(context),
-        module::trials(context),
-        stock_clients::trials(context),
-        records::trials(context),
-        refusals::trials(context),
-        words::trials(context),
-        namespaces::trials(context),
-        processes::trials(context),
-        shapes::trials(context),
-        masks::trials(context),
-        callers::trials(context),
-        cgroups::trials(context),
-        client_modes::trials(context),
-        handover::trials(context),
-        exit_records::trials(context),
-        listeners::trials(context),
-        registrations::trials(context),
-        tracing::trials(context),
-        sockets::trials(context),
-        hotplug::trials(context),
-        exit_storm::trials(context),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let files = by_file(context).into_iter();
+    files.flat_map(|(_, trials)| trials).collect()
 }
 
 /// Puts these requests one after the other.
@@ -78,4 +88,50 @@ fn ask_all(who: &mut impl Ask, requests: &[Labelled]) -> anyhow::Result<Vec<Answ
         .iter()
         .map(|(label, request)| who.ask(label, request))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    /// All tests by their files, also those that not every run has.
+    fn all_by_file() -> Vec<(&'static str, Vec<Trial>)> {
+        let context = Arc::new(Context::for_names());
+        let mut files = by_file(&context);
+        files.push(("faults", faults::trials(&context)));
+        files.push(("leaks", vec![leaks::trial(&context)]));
+        files
+    }
+
+    #[test]
+    fn a_test_is_named_after_its_file() {
+        for (file, trials) in all_by_file() {
+            assert!(!trials.is_empty(), "{file}");
+            for trial in trials {
+                let prefix = trial.name().split_once("::").map(|(prefix, _)| prefix);
+                assert_eq!(prefix, Some(file), "{}", trial.name());
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_tests_have_the_same_name() {
+        let mut names = BTreeSet::new();
+        for trial in all_by_file().into_iter().flat_map(|(_, trials)| trials) {
+            assert!(names.insert(trial.name().to_owned()), "{}", trial.name());
+        }
+    }
+
+    #[test]
+    fn no_file_is_left_out() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cases");
+        let files = fs::read_dir(folder).unwrap().map(|entry| {
+            let path = entry.unwrap().path();
+            path.file_stem().unwrap().to_str().unwrap().to_owned()
+        });
+        let listed = all_by_file().into_iter().map(|(file, _)| file.to_owned());
+        assert_eq!(files.collect::<BTreeSet<_>>(), listed.collect());
+    }
 }

@@ -13,7 +13,7 @@ use taskstats_client::{
 
 use crate::{
     exchange::Answer,
-    intended::without_words,
+    intended_differences::without_text,
     moving::{Reading, moving_of},
 };
 
@@ -82,7 +82,7 @@ fn compare_answers(a: &Answer, b: &Answer, found: &mut Vec<Difference>) {
         );
     }
     for (index, (x, y)) in a.datagrams().zip(b.datagrams()).enumerate() {
-        let y = Datagram(without_words(&x.0, &y.0));
+        let y = Datagram(without_text(&x.0, &y.0));
         let mut differ = |place: &str, what| differ(format!("datagram {index} {place}"), what);
         let kind =
             |datagram: &Datagram| (datagram.0.len(), datagram.0.get(4..6).map(<[u8]>::to_vec));

@@ -9,11 +9,11 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use libtest_mimic::{Failed, Trial};
 
 use crate::{
-    cases::family::Pristine,
+    cases::Pristine,
     implementation::{Implementation, Switch},
     kernel_log::{KernelLog, no_complaints},
     report::Report,
@@ -28,7 +28,7 @@ pub struct Context {
     pub clients: StockClients,
     /// The folder of the kernel's user-space headers.
     pub headers: PathBuf,
-    pristine: Mutex<Pristine>,
+    pristine: Mutex<Option<Pristine>>,
     report: OnceLock<Mutex<Report>>,
 }
 
@@ -47,14 +47,30 @@ impl Context {
             switch,
             clients,
             headers,
-            pristine: Mutex::new(Pristine::take()?),
+            pristine: Mutex::new(Some(Pristine::take()?)),
             report: OnceLock::new(),
         })
     }
 
     /// What was answered before the module was loaded for the first time.
-    pub fn pristine<T>(&self, with: impl FnOnce(&mut Pristine) -> T) -> T {
-        with(&mut self.pristine.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn pristine<T>(
+        &self,
+        with: impl FnOnce(&mut Pristine) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let mut pristine = self.pristine.lock().unwrap_or_else(PoisonError::into_inner);
+        with(pristine.as_mut().context("no answers were taken")?)
+    }
+
+    /// A context in which no test can run, to know the names of all.
+    #[cfg(test)]
+    pub(crate) fn for_names() -> Self {
+        Self {
+            switch: Switch::new(PathBuf::new(), true),
+            clients: StockClients::new(&PathBuf::new()),
+            headers: PathBuf::new(),
+            pristine: Mutex::new(None),
+            report: OnceLock::new(),
+        }
     }
 
     /// From now on, writes the result of each test to this report as well.

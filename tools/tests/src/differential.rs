@@ -15,7 +15,7 @@ use crate::{
     context::Context,
     exchange::Answer,
     implementation::Implementation,
-    intended::{INTENDED, Intended},
+    intended_differences::{INTENDED, Intended},
     peer::limit,
 };
 

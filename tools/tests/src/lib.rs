@@ -5,24 +5,26 @@
 //! The heart is [`differential`]: the same request is put to C, to Rust and to C again in one boot,
 //! and the answers must be equal byte for byte, but for the few fields that move with the clock
 //! ([`moving`]), which are checked against the clock instead, and for what is listed as intended
-//! ([`intended`]). A case is a closure that asks and returns the answers.
+//! ([`intended_differences`]). A case is a closure that asks and returns the answers.
 //!
 //! - Who answers: [`implementation`].
 //! - Who is asked for: [`workload`].
-//! - Who exits, who is told of it and what cannot be equal then: [`exit`], [`brief`], [`storm`], [`listener`],
-//!   [`exit_moving`].
+//! - Who exits, who is told of it and what cannot be equal then: [`exit`], [`clone_as_vfork`], [`storm`],
+//!   [`listener`], [`exit_moving`].
 //! - Who asks: [`caller`]; what is asked: [`requests`]; what came back and when: [`exchange`].
 //! - What is equal: [`compare`].
-//! - What is tested: [`cases`]; how long that may take: [`pace`]; random messages: [`fuzz`]; all at
-//!   once: [`soak`].
+//! - What is tested: [`cases`]; how much of it on the debug kernel: [`debug_kernel_limits`]; random
+//!   messages: [`fuzz`]; all at once: [`soak`].
+//! - Where it may run: [`guest_only`]; what is written of it: [`report`].
 //! - What the kernel has to say of itself: [`kernel_config`], [`kernel_log`], [`kmemleak`], [`slab`].
 
-pub mod brief;
 pub mod caller;
 pub mod cases;
 pub mod cgroup;
+pub mod clone_as_vfork;
 pub mod compare;
 pub mod context;
+pub mod debug_kernel_limits;
 pub mod differential;
 pub mod exchange;
 pub mod exit;
@@ -32,18 +34,17 @@ pub mod fuzz;
 pub mod guest_only;
 pub mod hotplug;
 pub mod implementation;
-pub mod intended;
+pub mod intended_differences;
 pub mod kernel_config;
 pub mod kernel_log;
 pub mod kmemleak;
 pub mod listener;
 pub mod moving;
 pub mod oracle;
-pub mod pace;
-pub mod part;
 pub mod peer;
 pub mod report;
 pub mod requests;
+pub mod shard;
 pub mod slab;
 pub mod snapshot;
 pub mod soak;

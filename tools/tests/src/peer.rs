@@ -17,12 +17,12 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::pace;
+use crate::debug_kernel_limits;
 
 /// How long anything in a test may take before it counts as hung: longer than anything takes that
 /// makes progress, on a busy machine that emulates. No test measures time by it.
 pub fn limit() -> Duration {
-    pace::limit(Duration::from_secs(300))
+    debug_kernel_limits::limit(Duration::from_secs(300))
 }
 
 /// A child with its process group, killed and reaped when dropped.

@@ -14,7 +14,7 @@ use taskstats_client::{
 };
 
 use crate::{
-    cases::family,
+    cases::{describe_family, family_requests},
     compare::holds_record,
     exchange::{Answer, Ask},
     requests::{self, Labelled},
@@ -93,8 +93,8 @@ impl Snapshot {
             ..Options::default()
         })?;
         let id = client.family();
-        let questions = family::requests(id);
-        let (family, policy) = family::describe(&ask(&mut client, &questions)?)?;
+        let questions = family_requests(id);
+        let (family, policy) = describe_family(&ask(&mut client, &questions)?)?;
         let requests = requests::all(id, INIT);
         Ok(Self {
             family: format!("{family:?}"),

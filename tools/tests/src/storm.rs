@@ -14,7 +14,7 @@ use anyhow::Context;
 use nix::sys::{prctl, signal::Signal};
 
 use crate::{
-    brief::{STACK, spawn},
+    clone_as_vfork::{STACK, spawn},
     exit::{Usage, pin, wait4},
 };
 

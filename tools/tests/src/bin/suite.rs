@@ -16,8 +16,8 @@ use tests::{
     implementation::Switch,
     kmemleak::Kmemleak,
     oracle::Oracle,
-    part::Part,
     report::Report,
+    shard::Shard,
     snapshot::Snapshot,
     soak::{Soak, nursery},
     stock::StockClients,
@@ -114,9 +114,9 @@ struct Run {
     /// Runs the tests in which allocations fail as well. The kernel has to be able to.
     #[arg(long)]
     faults: bool,
-    /// Runs the K-th of N parts of the tests, of which each has about as much to do.
+    /// Runs the K-th of N shares of the tests, each of which takes about as long.
     #[arg(long, value_name = "K/N")]
-    part: Option<Part>,
+    shard: Option<Shard>,
     /// Looks after all other tests for memory that the kernel has lost. It has to be able to.
     #[arg(long)]
     leaks: bool,
@@ -221,11 +221,13 @@ impl Run {
         if self.faults {
             trials.extend(cases::faults::trials(&context));
         }
-        if let Some(part) = self.part {
-            trials = part.of(trials);
+        if let Some(shard) = self.shard {
+            trials = shard.of(trials);
         }
         if self.leaks {
-            trials.push(cases::leaks::trial(&context, Kmemleak::open()?));
+            // At once, if the kernel cannot look for leaks.
+            Kmemleak::open()?;
+            trials.push(cases::leaks::trial(&context));
         }
         if let Some(path) = self.ktap.filter(|_| !self.harness.list) {
             let runs = trials

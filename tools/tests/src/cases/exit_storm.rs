@@ -19,11 +19,11 @@ use taskstats_client::record::Taskstats;
 
 use crate::{
     context::Context,
+    debug_kernel_limits,
     exit::{Ending, Parent},
     exit_moving::TICKS_US,
     implementation::{Implementation, MODULE},
     listener::{ExitMessage, Listener},
-    pace,
     peer::{Peer, limit},
     slab::Caches,
     storm::Ended,
@@ -31,12 +31,12 @@ use crate::{
 
 /// Tasks on each CPU.
 fn tasks() -> usize {
-    pace::times(10_000, 200)
+    debug_kernel_limits::times(10_000, 200)
 }
 
 /// How often the implementation changes while tasks end, at least.
 fn changes_at_least() -> u64 {
-    pace::times(20, 4) as u64
+    debug_kernel_limits::times(20, 4) as u64
 }
 
 /// Tasks on each CPU that one parent has while the implementation changes.
@@ -49,7 +49,7 @@ fn room() -> usize {
 
 /// Rounds that would leave that many objects, if each left one.
 fn rounds() -> usize {
-    pace::times(100, 20)
+    debug_kernel_limits::times(100, 20)
 }
 
 pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {

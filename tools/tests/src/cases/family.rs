@@ -32,14 +32,14 @@ const HAS_POLICY: u32 = 0x08;
 
 /// A socket from before the module was loaded for the first time, and its answers from then.
 #[derive(Debug)]
-pub struct Pristine {
+pub(crate) struct Pristine {
     client: Client,
     answers: Vec<Answer>,
 }
 
 impl Pristine {
     /// Asks now.
-    pub fn take() -> anyhow::Result<Self> {
+    pub(crate) fn take() -> anyhow::Result<Self> {
         let mut client = Client::connect(Options::default())?;
         let requests = requests(client.family());
         let answers = ask_all(&mut client, &requests)?;
@@ -48,7 +48,7 @@ impl Pristine {
 }
 
 /// Questions to the controller.
-pub fn requests(family: u16) -> Vec<Labelled> {
+pub(crate) fn requests(family: u16) -> Vec<Labelled> {
     let id = || RawAttribute::new(CTRL_ATTR_FAMILY_ID, family.to_ne_bytes());
     let get = || Request::new(GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
     let mut requests = vec![
@@ -142,7 +142,7 @@ fn as_documented() -> anyhow::Result<()> {
 }
 
 /// The family and its policy as parsed from the controller's answers.
-pub fn describe(answers: &[Answer]) -> anyhow::Result<(Family, Policy)> {
+pub(crate) fn describe(answers: &[Answer]) -> anyhow::Result<(Family, Policy)> {
     let of = |label: &str| {
         let answer = answers.iter().find(|answer| answer.label == label);
         let answer = answer.with_context(|| format!("no answer for {label}"))?;

@@ -22,9 +22,9 @@ use taskstats_client::{Client, Options};
 use crate::{
     compare::{compare, holds_record},
     context::Context,
+    debug_kernel_limits,
     exchange::{Answer, Ask},
     implementation::{Implementation, MODULE},
-    pace,
     peer::wait_until,
     requests,
     slab::Caches,
@@ -33,7 +33,7 @@ use crate::{
 
 /// How often Rust takes over.
 fn changes() -> usize {
-    pace::times(100, 10)
+    debug_kernel_limits::times(100, 10)
 }
 
 const THREADS_PER_CPU: usize = 2;

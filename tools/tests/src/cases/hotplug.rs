@@ -11,7 +11,7 @@ use taskstats_client::record::Taskstats;
 
 use super::listeners::{CPUS, about, end_on_all, hears, pids, under_each};
 use crate::{
-    brief::end_on, context::Context, hotplug::Offline, implementation::Implementation,
+    clone_as_vfork::end_on, context::Context, hotplug::Offline, implementation::Implementation,
     listener::Listener,
 };
 

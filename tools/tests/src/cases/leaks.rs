@@ -10,9 +10,9 @@ use libtest_mimic::Trial;
 use crate::{context::Context, kmemleak::Kmemleak};
 
 /// The test.
-pub fn trial(context: &Arc<Context>, kmemleak: Kmemleak) -> Trial {
-    context.trial("leaks::nothing_is_unreferenced", move |_, _| {
-        let found = kmemleak.find()?;
+pub fn trial(context: &Arc<Context>) -> Trial {
+    context.trial("leaks::nothing_is_unreferenced", |_, _| {
+        let found = Kmemleak::open()?.find()?;
         ensure!(found.is_empty(), "lost memory:\n{found}");
         Ok(())
     })

@@ -10,7 +10,7 @@ use libtest_mimic::Trial;
 use taskstats_client::record::Taskstats;
 
 use crate::{
-    brief::end_on,
+    clone_as_vfork::end_on,
     context::Context,
     implementation::Implementation,
     listener::{ExitMessage, Listener},

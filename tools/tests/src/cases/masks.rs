@@ -14,13 +14,13 @@ use taskstats_client::{
 };
 
 use crate::{
-    brief::end_on,
+    clone_as_vfork::end_on,
     compare::records,
     context::Context,
+    debug_kernel_limits,
     differential::differential,
     exchange::{Answer, Ask},
     implementation::Implementation,
-    pace,
     requests::Labelled,
 };
 
@@ -161,7 +161,7 @@ pub(super) fn masks() -> Vec<Vec<u8>> {
         masks.push([&b"0"[..], &vec![0; length - 1]].concat());
         masks.push(vec![b' '; length]);
     }
-    pace::some(masks, |mask| {
+    debug_kernel_limits::some(masks, |mask| {
         DEMANDED.contains(&mask.as_slice())
             || mask.len() >= 100 && mask.iter().all(|&byte| byte == b'0')
     })

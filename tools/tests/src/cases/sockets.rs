@@ -19,13 +19,13 @@ use nix::{
 };
 
 use crate::{
-    brief::end_on,
     cases::listeners::{CPUS, end_on_all, hears},
+    clone_as_vfork::end_on,
     context::Context,
+    debug_kernel_limits,
     implementation::Implementation,
-    intended::OF_LISTENERS,
+    intended_differences::OF_LISTENERS,
     listener::Listener,
-    pace,
     peer::{limit, wait_until},
     slab::Caches,
 };
@@ -133,7 +133,7 @@ fn objects(caches: &mut Caches) -> anyhow::Result<i64> {
 }
 
 fn freed(_: Implementation) -> anyhow::Result<()> {
-    let many = pace::times(200, 20);
+    let many = debug_kernel_limits::times(200, 20);
     // What is made once stays; what is made each time shows.
     open_and_close(10)?;
     let mut caches = Caches::open()?;
@@ -192,7 +192,7 @@ impl Drop for Exits {
 ///
 /// Under C that is tried until the next socket has inherited something, under Rust so many times.
 fn changes_hands(implementation: Implementation) -> anyhow::Result<()> {
-    let times = pace::times(40, 10);
+    let times = debug_kernel_limits::times(40, 10);
     let exits = [Exits::on(0)?, Exits::on(1)?];
     let started = Instant::now();
     let mut inherited = 0;

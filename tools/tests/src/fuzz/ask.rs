@@ -13,7 +13,7 @@ use taskstats_client::{
 
 use super::case::Before;
 use crate::{
-    brief::end_on,
+    clone_as_vfork::end_on,
     exchange::{Answer, Moment},
 };
 

@@ -8,7 +8,7 @@ use super::ask::Reply;
 use crate::compare::{Difference, compare};
 
 /// All differences between two replies to the same case, C's or the earlier one first; without those
-/// that [`crate::intended`] says are meant.
+/// that [`crate::intended_differences`] says are meant.
 pub fn differences(earlier: &Reply, later: &Reply) -> Vec<Difference> {
     if settled(earlier, later) {
         return Vec::new();

@@ -14,7 +14,7 @@ use taskstats_client::{Client, Options};
 
 use super::shared::{Count, Shared};
 use crate::{
-    brief::end_on,
+    clone_as_vfork::end_on,
     compare::compare,
     exchange::{Answer, Ask},
     listener::Listener,

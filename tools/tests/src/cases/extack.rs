@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a refusal says in words, to those who want them (`NETLINK_EXT_ACK`), and where in the request
-//! the attribute is that is at fault. C says nothing.
+//! The text of a refusal for those who ask for it (`NETLINK_EXT_ACK`), and the offset of the attribute
+//! that is at fault. C gives neither.
 
 use std::{fs::File, os::fd::AsRawFd, sync::Arc};
 
@@ -29,7 +29,7 @@ struct Refused {
     what: &'static str,
     request: Request,
     errno: Errno,
-    /// A part of the words.
+    /// A part of the text.
     says: &'static str,
     /// Where the attribute at fault is.
     at: Option<u32>,
@@ -37,8 +37,8 @@ struct Refused {
 
 pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     vec![
-        context.trial("words::every_refusal_has_some", every_refusal),
-        context.trial("words::success_has_none", success),
+        context.trial("extack::every_refusal_has_a_text", every_refusal),
+        context.trial("extack::success_has_no_text", success),
     ]
 }
 
@@ -162,8 +162,8 @@ fn every_refusal(context: &Context, _: &str) -> anyhow::Result<()> {
             let report = report(&mut client, &refused.request).with_context(|| what)?;
             ensure!(report.code == -(refused.errno as i32), "{what}: {report:?}");
             if implementation == Implementation::Rust && extended_ack {
-                let words = report.text.with_context(|| format!("{what}: no words"))?;
-                ensure!(words.contains(refused.says), "{what}: {words:?}");
+                let text = report.text.with_context(|| format!("{what}: no text"))?;
+                ensure!(text.contains(refused.says), "{what}: {text:?}");
                 ensure!(report.at == refused.at, "{what}: at {:?}", report.at);
             } else {
                 ensure!(report.text.is_none(), "{what}: {report:?}");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where Rust is meant to answer otherwise than C: all of it, each with its reason.
+//! Where Rust is meant to answer differently from C: all of it, each with its reason.
 
 /// A difference that is meant.
 pub struct Intended {
@@ -10,7 +10,7 @@ pub struct Intended {
     pub label: &'static str,
     /// Where the answers differ, as the comparison names it.
     pub place: &'static str,
-    /// Why Rust is to answer otherwise.
+    /// Why Rust answers differently.
     pub reason: &'static str,
 }
 
@@ -22,12 +22,12 @@ pub const INTENDED: &[Intended] = &[];
 pub struct OfListeners {
     /// What it is about.
     pub case: &'static str,
-    /// Why Rust does otherwise.
+    /// Why Rust behaves differently.
     pub reason: &'static str,
 }
 
-/// Every intended difference of who hears of exits. The tests of `cases/sockets.rs` demand both: that
-/// C does what it does, and that Rust does otherwise.
+/// Every intended difference of who hears of exits. The tests of `cases/sockets.rs` demand both what C
+/// does and what Rust does.
 pub const OF_LISTENERS: &[OfListeners] = &[
     OfListeners {
         case: "port id",
@@ -40,30 +40,31 @@ pub const OF_LISTENERS: &[OfListeners] = &[
     },
 ];
 
-/// What Rust says of a refusal beyond the errno: C has no words for any that is its own. Returns the
-/// error datagram `rust` without its words, where C's has none; everything else as it is.
+/// The error datagram `rust` without the text of the extended acknowledgement and the offset of the
+/// attribute, where C's has neither; everything else as it is. C explains none of its own refusals.
 ///
-/// With `NETLINK_EXT_ACK`, an error that comes with words has more attributes, a longer length in
-/// its header, and a flag there. `cases/words.rs` demands the words.
-pub fn without_words(c: &[u8], rust: &[u8]) -> Vec<u8> {
+/// With `NETLINK_EXT_ACK`, an error that is explained has more attributes, a longer length in its header,
+/// and a flag there. `cases/extack.rs` demands the text.
+pub fn without_text(c: &[u8], rust: &[u8]) -> Vec<u8> {
     let mut bytes = rust.to_vec();
-    let (Some(said), Some(says)) = (Extended::of(c), Extended::of(rust)) else {
+    let (Some(of_c), Some(of_rust)) = (Extended::of(c), Extended::of(rust)) else {
         return bytes;
     };
-    if said.code != 0 && said.code == says.code && !said.has_words && says.has_words {
-        bytes.truncate(says.words_at);
-        bytes[..4].copy_from_slice(&(says.words_at as u32).to_ne_bytes());
-        bytes[6..8].copy_from_slice(&(says.flags & !NLM_F_ACK_TLVS).to_ne_bytes());
+    let same_errno = of_c.code != 0 && of_c.code == of_rust.code;
+    if same_errno && !of_c.is_explained && of_rust.is_explained {
+        bytes.truncate(of_rust.text_at);
+        bytes[..4].copy_from_slice(&(of_rust.text_at as u32).to_ne_bytes());
+        bytes[6..8].copy_from_slice(&(of_rust.flags & !NLM_F_ACK_TLVS).to_ne_bytes());
     }
     bytes
 }
 
-/// An error datagram, as far as its words go.
+/// An error datagram, as far as its extended acknowledgement goes.
 struct Extended {
     flags: u16,
     code: i32,
-    has_words: bool,
-    words_at: usize,
+    is_explained: bool,
+    text_at: usize,
 }
 
 impl Extended {
@@ -83,8 +84,8 @@ impl Extended {
         Some(Self {
             flags,
             code: u32_at(HEADER)? as i32,
-            has_words: flags & NLM_F_ACK_TLVS != 0,
-            words_at: HEADER + 4 + repeated.next_multiple_of(4),
+            is_explained: flags & NLM_F_ACK_TLVS != 0,
+            text_at: HEADER + 4 + repeated.next_multiple_of(4),
         })
     }
 }
@@ -98,33 +99,33 @@ mod tests {
     use super::*;
 
     /// An error with a request of 28 bytes.
-    fn error(code: i32, flags: u16, words: &[u8]) -> Vec<u8> {
+    fn error(code: i32, flags: u16, attributes: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; 48];
-        bytes[..4].copy_from_slice(&(48 + words.len() as u32).to_ne_bytes());
+        bytes[..4].copy_from_slice(&(48 + attributes.len() as u32).to_ne_bytes());
         bytes[4..6].copy_from_slice(&NLMSG_ERROR.to_ne_bytes());
         bytes[6..8].copy_from_slice(&flags.to_ne_bytes());
         bytes[16..20].copy_from_slice(&code.to_ne_bytes());
         bytes[20..24].copy_from_slice(&28_u32.to_ne_bytes());
-        bytes.extend_from_slice(words);
+        bytes.extend_from_slice(attributes);
         bytes
     }
 
     #[test]
-    fn words_of_rust_alone_are_left_out() {
+    fn a_text_of_rust_alone_is_left_out() {
         let c = error(-3, 0, b"");
-        let rust = error(-3, NLM_F_ACK_TLVS, b"words in attributes.");
-        assert_eq!(without_words(&c, &rust), c);
+        let rust = error(-3, NLM_F_ACK_TLVS, b"text in attributes..");
+        assert_eq!(without_text(&c, &rust), c);
     }
 
     #[test]
     fn nothing_else_is_left_out() {
-        let words = error(-3, NLM_F_ACK_TLVS, b"those of the core");
+        let text = error(-3, NLM_F_ACK_TLVS, b"that of the core.");
         let other = error(-3, NLM_F_ACK_TLVS, b"others");
-        assert_eq!(without_words(&words, &other), other);
-        let errno = error(-22, NLM_F_ACK_TLVS, b"words");
-        assert_eq!(without_words(&error(-3, 0, b""), &errno), errno);
+        assert_eq!(without_text(&text, &other), other);
+        let errno = error(-22, NLM_F_ACK_TLVS, b"text");
+        assert_eq!(without_text(&error(-3, 0, b""), &errno), errno);
         let success = error(0, NLM_F_ACK_TLVS, b"a cookie");
-        assert_eq!(without_words(&error(0, 0, b""), &success), success);
-        assert_eq!(without_words(b"short", &words), words);
+        assert_eq!(without_text(&error(0, 0, b""), &success), success);
+        assert_eq!(without_text(b"short", &text), text);
     }
 }

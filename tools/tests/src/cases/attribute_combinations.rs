@@ -21,8 +21,8 @@ use crate::{
     cgroup::Hierarchy,
     compare::holds_record,
     context::Context,
+    debug_kernel_limits,
     exchange::Ask,
-    pace,
     requests::{Labelled, NOBODY},
     workload::{Kind, Task},
 };
@@ -131,8 +131,9 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     let mut trials = Vec::new();
     for &(ack, acks) in ACKS {
         for &(about, requests) in ABOUT {
-            trials.push(
-                context.trial(format!("shapes::{about}{ack}"), move |context, case| {
+            trials.push(context.trial(
+                format!("attribute_combinations::{about}{ack}"),
+                move |context, case| {
                     let all = |family, pid, fd| {
                         let mut all = Vec::new();
                         for shape in &taskstats(pid) {
@@ -142,11 +143,11 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
                         all
                     };
                     same(context, case, acks, all)
-                }),
-            );
+                },
+            ));
         }
         trials.push(context.trial(
-            format!("shapes::combinations{ack}"),
+            format!("attribute_combinations::combinations{ack}"),
             move |context, case| {
                 same(context, case, acks, |family, pid, _| {
                     combinations(family, &taskstats(pid))
@@ -173,7 +174,7 @@ fn same(
     let requests = requests(caller.family(), task.pid(), fd.number());
     let labels: BTreeSet<_> = requests.iter().map(|(label, _)| label).collect();
     ensure!(labels.len() == requests.len(), "labels are not unique");
-    let requests = pace::some(requests, |_| false);
+    let requests = debug_kernel_limits::some(requests, |_| false);
     let answers = differential_sums(context, case, 1, || ask_undoing(&mut caller, &requests))?;
     // Not all were refused, or there was little to compare.
     ensure!(
