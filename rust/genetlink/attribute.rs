@@ -43,26 +43,30 @@ impl Policy {
 /// `ptr` points to an attribute whose `nla_len` bytes lie within a message that is neither changed
 /// nor freed during `'a`, and `nla_len` is at least the size of the attribute's header.
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 pub(crate) struct Attribute<'a> {
     ptr: NonNull<bindings::nlattr>,
     _message: PhantomData<&'a [u8]>,
 }
 
 impl<'a> Attribute<'a> {
-    /// Wraps an attribute that the netlink core has parsed.
+    /// Wraps a table of attributes that the netlink core has parsed, indexed by type.
     ///
     /// # Safety
     ///
-    /// `ptr` must come from the core's parser (`__nla_parse()`), and the message must stay as it is
-    /// during `'a`.
+    /// `table` must come from the core's parser (`__nla_parse()`) and have `len` entries. It and the
+    /// message must stay as they are during `'a`.
     #[inline]
-    pub(super) unsafe fn from_raw(ptr: NonNull<bindings::nlattr>) -> Self {
-        // INVARIANT: The parser has checked the length against the message (`nla_ok()`), and by the
-        // safety requirements of this function the message stays as it is.
-        Self {
-            ptr,
-            _message: PhantomData,
-        }
+    pub(super) unsafe fn table(
+        table: *mut *mut bindings::nlattr,
+        len: usize,
+    ) -> &'a [Option<Self>] {
+        // INVARIANT: The parser has checked the length of each attribute against the message
+        // (`nla_ok()`), and by the safety requirements of this function the message stays as it is.
+        // SAFETY: By the safety requirements, there are as many entries, each of them null or an
+        // attribute. CAST: `Attribute` is a transparent wrapper of a pointer that is not null, so an
+        // option of it is a pointer.
+        unsafe { core::slice::from_raw_parts(table.cast::<Option<Self>>(), len) }
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 
 //! A generic netlink family and the data that its commands work on.
 
-use super::Operation;
+use super::operation::Operation;
 use kernel::{
     bindings,
     prelude::*,

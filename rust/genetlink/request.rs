@@ -3,14 +3,13 @@
 //! A request and the one reply that it may get.
 
 use super::{
+    attribute::Attribute,
     family::Operations,
     message::{
         GenlMsg,
         NetlinkSkBuff, //
     },
-    operation::Command,
     socket::Socket,
-    Attribute,
     Payload,
     Room, //
 };
@@ -30,32 +29,33 @@ use core::{
     ptr::NonNull, //
 };
 
-/// A request of command `C` that is being answered.
+/// A request to a family that is being answered.
 ///
 /// # Invariants
 ///
-/// `info` points to a `genl_info` that is valid and not changed during `'a`, whose `attrs` have as
-/// many entries as `C::POLICY`, each null or an attribute of the message, and whose family is a
-/// [`Family<C::Family>`](super::Family). `socket` sent the request.
-pub(crate) struct Request<'a, C> {
+/// `info` points to a `genl_info` that is valid and not changed during `'a`, whose family is a
+/// [`Family<T>`](super::Family). `attributes` are those of the request, and `socket` sent it.
+pub(crate) struct Request<'a, T> {
     info: NonNull<bindings::genl_info>,
+    attributes: &'a [Option<Attribute<'a>>],
     socket: &'a Socket,
     _info: PhantomData<&'a bindings::genl_info>,
-    _command: PhantomData<fn(&C)>,
+    _family: PhantomData<fn(&T)>,
 }
 
-impl<'a, C: Command> Request<'a, C> {
+impl<'a, T: Operations> Request<'a, T> {
     /// Wraps what the generic netlink core passes to a command.
     ///
     /// # Safety
     ///
     /// `skb` must be a message that a socket of user space sent, and `info` what the core knows of
-    /// it. Both must be valid and stay as they are during `'a`; `attrs` must have as many entries as
-    /// `C::POLICY`. The family must be a [`Family<C::Family>`](super::Family).
+    /// it. Both must be valid and stay as they are during `'a`; `attrs` must have `attributes`
+    /// entries. The family must be a [`Family<T>`](super::Family).
     #[inline]
     pub(super) unsafe fn from_raw(
         skb: *mut bindings::sk_buff,
         info: *mut bindings::genl_info,
+        attributes: usize,
     ) -> Self {
         // SAFETY: By the safety requirements of this function, `skb` is valid. Netlink keeps its
         // parameters in the buffer's `cb` (`NETLINK_CB()`), which is aligned for that.
@@ -65,11 +65,13 @@ impl<'a, C: Command> Request<'a, C> {
         Self {
             // SAFETY: By the safety requirements of this function, `info` is valid.
             info: unsafe { NonNull::new_unchecked(info) },
+            // SAFETY: By the safety requirements of this function.
+            attributes: unsafe { Attribute::table((*info).attrs, attributes) },
             // SAFETY: `netlink_unicast()` has noted the socket that sent the message, which is in
             // the middle of doing so, and stays open until it has done so.
             socket: unsafe { Socket::from_ptr((*parameters).sk) },
             _info: PhantomData,
-            _command: PhantomData,
+            _family: PhantomData,
         }
     }
 
@@ -77,16 +79,7 @@ impl<'a, C: Command> Request<'a, C> {
     #[inline]
     pub(crate) fn attribute(&self, attribute: c_uint) -> Option<Attribute<'a>> {
         // CAST: `usize` is at least 32 bits wide.
-        let attribute = attribute as usize;
-        if attribute >= C::POLICY.len() {
-            return None;
-        }
-        // SAFETY: By the type invariants, `attrs` has this entry.
-        let attribute = unsafe { *(*self.info.as_ptr()).attrs.add(attribute) };
-        let attribute = NonNull::new(attribute)?;
-        // SAFETY: By the type invariants, this is an attribute of the message that the core parsed,
-        // and the message stays as it is.
-        Some(unsafe { Attribute::from_raw(attribute) })
+        *self.attributes.get(attribute as usize)?
     }
 
     /// Returns the socket that sent the request.
@@ -97,9 +90,9 @@ impl<'a, C: Command> Request<'a, C> {
 
     /// Returns what the family keeps for the socket that sent the request; [`ENOMEM`] if there is no
     /// memory for it. Mirrors `genl_sk_priv_get()`.
-    pub(crate) fn socket_private(&self) -> Result<&'a <C::Family as Operations>::SocketPrivate> {
+    pub(crate) fn socket_private(&self) -> Result<&'a T::SocketPrivate> {
         // SAFETY: By the type invariants, the family is valid and registered, with private memory
-        // for sockets. The core changes it for nobody to see.
+        // for sockets. The core changes only what is its own in it.
         let private = from_err_ptr(unsafe {
             bindings::genl_sk_priv_get(
                 (*self.info.as_ptr()).family.cast_mut(),

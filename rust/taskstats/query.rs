@@ -2,14 +2,26 @@
 
 //! `TASKSTATS_CMD_GET`: the record of a task or a process, and registration of listeners.
 
-#![forbid(unsafe_code)]
-
-use crate::{
-    aggregate::{
+use super::{
+    attributes::{
         self,
         Subject, //
     },
-    cpu_list::CpuList,
+    state::Taskstats,
+    uapi::*, //
+};
+use crate::{
+    abstractions::{
+        cpumask::CpuSet,
+        namespace::Namespaces,
+        task::{
+            self,
+            TaskView, //
+        },
+        thread_group::SighandGuard,
+        time::monotonic_ns,
+    },
+    accounting::record::Record,
     genetlink::{
         Attribute,
         Command,
@@ -18,16 +30,6 @@ use crate::{
         Refusal,
         Request, //
     },
-    namespace::Namespaces,
-    record::Record,
-    sighand::SighandGuard,
-    task::{
-        self,
-        TaskView, //
-    },
-    time::monotonic_ns,
-    uapi::*,
-    Taskstats, //
 };
 use kernel::{
     current,
@@ -55,7 +57,7 @@ impl Command for Get {
     /// Does what the first of the attributes asks for, in the order below. Mirrors
     /// `taskstats_user_cmd()`.
     #[inline]
-    fn doit<'a>(taskstats: &Taskstats, request: Request<'a, Self>) -> Result<(), Refusal<'a>> {
+    fn doit<'a>(taskstats: &Taskstats, request: Request<'a, Taskstats>) -> Result<(), Refusal<'a>> {
         if let Some(list) = request.attribute(TASKSTATS_CMD_ATTR_REGISTER_CPUMASK) {
             let cpus = cpus_to_listen_on(list)?;
             Ok(request
@@ -80,8 +82,8 @@ impl Command for Get {
 
 /// Reads the CPUs of a registration. Exit records show all tasks with their ids in the initial
 /// namespaces, so [`EINVAL`] for callers in others. Mirrors the checks of `add_del_listener()`.
-fn cpus_to_listen_on(list: Attribute<'_>) -> Result<CpuList, Refusal<'_>> {
-    let cpus = CpuList::parse(list.payload())
+fn cpus_to_listen_on(list: Attribute<'_>) -> Result<CpuSet, Refusal<'_>> {
+    let cpus = CpuSet::parse(list.payload())
         .map_err(|(errno, words)| Refusal::new(errno, words).at(list))?;
 
     if !Namespaces::current(current!())?.are_init() {
@@ -94,12 +96,15 @@ fn cpus_to_listen_on(list: Attribute<'_>) -> Result<CpuList, Refusal<'_>> {
 }
 
 /// Mirrors `cmd_attr_pid()` and `fill_stats_for_pid()`.
-fn answer_task<'a>(request: Request<'a, Get>, attribute: Attribute<'a>) -> Result<(), Refusal<'a>> {
+fn answer_task<'a>(
+    request: Request<'a, Taskstats>,
+    attribute: Attribute<'a>,
+) -> Result<(), Refusal<'a>> {
     let pid = attribute.u32()?;
     let task = task::find_get_by_vpid(pid as Pid).ok_or_else(|| no_such_task(attribute))?;
-    let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, aggregate::room::<1>(), GFP_KERNEL)?;
+    let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, attributes::room::<1>(), GFP_KERNEL)?;
 
-    aggregate::put(&mut reply, Subject::Task(pid), |record| {
+    attributes::put(&mut reply, Subject::Task(pid), |record| {
         record.fill(TaskView::of(&task), Namespaces::current(current!())?);
         Ok(())
     })?;
@@ -108,13 +113,13 @@ fn answer_task<'a>(request: Request<'a, Get>, attribute: Attribute<'a>) -> Resul
 
 /// Mirrors `cmd_attr_tgid()`.
 fn answer_process<'a>(
-    request: Request<'a, Get>,
+    request: Request<'a, Taskstats>,
     attribute: Attribute<'a>,
 ) -> Result<(), Refusal<'a>> {
     let tgid = attribute.u32()?;
-    let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, aggregate::room::<1>(), GFP_KERNEL)?;
+    let mut reply = request.reply(TASKSTATS_CMD_NEW as u8, attributes::room::<1>(), GFP_KERNEL)?;
 
-    aggregate::put(&mut reply, Subject::Process(tgid), |record| {
+    attributes::put(&mut reply, Subject::Process(tgid), |record| {
         sum_up_process(record, tgid)
     })
     .map_err(|errno| match errno {

@@ -2,29 +2,32 @@
 
 //! The exit of a task: what it leaves to its process, and the record that its CPU's listeners get.
 
-#![forbid(unsafe_code)]
-
-use crate::{
-    aggregate::{
+use super::{
+    attributes::{
         self,
         Subject, //
     },
+    listeners::CpuListeners,
+    state::Taskstats,
+    uapi::TASKSTATS_CMD_NEW, //
+};
+use crate::{
+    abstractions::{
+        namespace::Namespaces,
+        task::TaskView,
+        thread_group::{
+            alloc_left_by_exited,
+            SighandGuard, //
+        },
+        time::monotonic_ns,
+    },
+    accounting::record::Record,
     genetlink::{
         Family,
         NetlinkSkBuff,
         Packet, //
     },
-    listeners::CpuListeners,
-    namespace::Namespaces,
-    provider::ExitHook,
-    sighand::{
-        alloc_left_by_exited,
-        SighandGuard, //
-    },
-    task::TaskView,
-    time::monotonic_ns,
-    uapi::TASKSTATS_CMD_NEW,
-    Taskstats, //
+    seam::slot::ExitHook,
 };
 use kernel::{
     prelude::*,
@@ -57,7 +60,7 @@ impl ExitHook for Taskstats {
 /// Adds what was counted of `task` to what the threads before it left. Mirrors `fill_tgid_exit()`.
 fn leave_to_process(task: &Task) {
     if let Some(mut process) = SighandGuard::lock(task) {
-        if let Some(left) = process.left_by_exited() {
+        if let Some(left) = process.left_by_exited::<Record>() {
             left.add_thread(TaskView::of(task), monotonic_ns());
         }
     }
@@ -75,9 +78,9 @@ fn packet(
     let namespaces = Namespaces::init();
     // The room is C's, so that a listener's buffer holds as many messages.
     let room = if several_threads {
-        aggregate::room::<2>()
+        attributes::room::<2>()
     } else {
-        aggregate::room::<1>()
+        attributes::room::<1>()
     };
     let skb = NetlinkSkBuff::new(room, GFP_KERNEL)?;
     // Only a message that exists takes a number.
@@ -86,7 +89,7 @@ fn packet(
 
     let view = TaskView::of(task);
     let pid = view.pid_nr_ns(namespaces.pid, &rcu::read_lock()) as u32;
-    aggregate::put(&mut message, Subject::Task(pid), |record| {
+    attributes::put(&mut message, Subject::Task(pid), |record| {
         record.fill(view, namespaces);
         if group_dead {
             record.set_last_of_group();
@@ -96,9 +99,9 @@ fn packet(
 
     if several_threads && group_dead {
         let tgid = view.tgid_nr_ns(namespaces.pid, &rcu::read_lock()) as u32;
-        aggregate::put(&mut message, Subject::Process(tgid), |record| {
+        attributes::put(&mut message, Subject::Process(tgid), |record| {
             if let Some(mut process) = SighandGuard::lock(task) {
-                if let Some(left) = process.left_by_exited() {
+                if let Some(left) = process.left_by_exited::<Record>() {
                     record.clone_from(left);
                 }
             }

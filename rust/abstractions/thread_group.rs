@@ -4,13 +4,12 @@
 //!
 //! C header: [`include/linux/sched/signal.h`](srctree/include/linux/sched/signal.h)
 
-use crate::{
-    record::Record,
-    task::TaskView,
-    uapi::taskstats, //
-};
+use super::task::TaskView;
 use kernel::{
-    bindings,
+    bindings::{
+        self,
+        taskstats, //
+    },
     prelude::*,
     sync::atomic::{
         atomic_load,
@@ -64,14 +63,20 @@ impl<'a> SighandGuard<'a> {
         unsafe { (*self.task.as_ptr()).signal }
     }
 
-    /// Returns what the threads left that have exited, if there is a place for it.
+    /// Returns what the threads left that have exited, if there is a place for it. `T` is laid out as
+    /// a `struct taskstats`.
     #[inline]
-    pub(crate) fn left_by_exited(&mut self) -> Option<&mut Record> {
+    pub(crate) fn left_by_exited<T: FromBytes + IntoBytes>(&mut self) -> Option<&mut T> {
+        const {
+            assert!(size_of::<T>() == size_of::<taskstats>());
+            assert!(align_of::<T>() <= align_of::<taskstats>());
+        }
+
         // SAFETY: A task whose process is locked has not been released, so its `signal` is valid.
-        // CAST: A record is the bytes of a `struct taskstats`.
-        let stats = unsafe { (*self.signal()).stats }.cast::<Record>();
+        let stats = unsafe { (*self.signal()).stats }.cast::<T>();
         // SAFETY: The place is null, or allocated for a `struct taskstats`, all of whose bytes were
-        // written, and freed with `signal`. All who write to it hold the lock, as we do.
+        // written, and freed with `signal`. Any bytes make a `T`, which has the struct's size and no
+        // stricter alignment. All who write to the place hold the lock, as we do.
         unsafe { stats.as_mut() }
     }
 
@@ -96,7 +101,7 @@ impl<'a> SighandGuard<'a> {
 impl Drop for SighandGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, the lock is held, and `flags` is what it wants back.
+        // SAFETY: By the type invariants, the lock is held, and `flags` is the interrupt state that locking it saved.
         unsafe { bindings::unlock_task_sighand(self.task.as_ptr(), &mut self.flags) };
     }
 }

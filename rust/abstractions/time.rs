@@ -4,7 +4,13 @@
 //!
 //! C header: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h)
 
-use kernel::bindings;
+use kernel::{
+    bindings,
+    time::{
+        ClockSource,
+        Monotonic, //
+    },
+};
 
 /// Microseconds in a second.
 pub(crate) const USEC_PER_SEC: u64 = 1_000_000;
@@ -12,8 +18,8 @@ pub(crate) const USEC_PER_SEC: u64 = 1_000_000;
 /// Returns the monotonic clock, in nanoseconds. Mirrors `ktime_get_ns()`.
 #[inline]
 pub(crate) fn monotonic_ns() -> u64 {
-    // SAFETY: There are no requirements. CAST: The monotonic clock is not negative.
-    unsafe { bindings::ktime_get() as u64 }
+    // CAST: The monotonic clock is not negative.
+    Monotonic::ktime_get() as u64
 }
 
 /// Returns the time of day, in seconds since 1970. Mirrors `ktime_get_real_seconds()`.

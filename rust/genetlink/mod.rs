@@ -15,6 +15,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod attribute;
+mod command;
 mod family;
 mod gfp;
 mod message;
@@ -29,6 +30,10 @@ pub(crate) use self::{
         Attribute,
         Policy, //
     },
+    command::{
+        Command,
+        Permission, //
+    },
     family::{
         Family,
         Operations, //
@@ -39,11 +44,7 @@ pub(crate) use self::{
         Packet,
         Room, //
     },
-    operation::{
-        Command,
-        Operation,
-        Permission, //
-    },
+    operation::Operation,
     payload::{
         AttributeHeader,
         Payload,

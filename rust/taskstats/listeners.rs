@@ -2,22 +2,22 @@
 
 //! Who gets the records of exiting tasks: for each CPU, the sockets that registered for it.
 
-#![forbid(unsafe_code)]
-
 use crate::{
-    cpu_list::{
-        possible_cpus,
-        CpuList, //
+    abstractions::{
+        cpumask::{
+            possible_cpus,
+            CpuSet, //
+        },
+        numa::box_near,
+        per_cpu::PerCpu,
+        rw_semaphore::{
+            new_rw_semaphore,
+            RwSemaphore, //
+        },
     },
     genetlink::{
         Packet,
         Socket, //
-    },
-    node::box_near,
-    per_cpu::PerCpu,
-    rw_semaphore::{
-        new_rw_semaphore,
-        RwSemaphore, //
     },
 };
 use kernel::{
@@ -267,7 +267,7 @@ impl Listeners {
     /// Registers a socket for `cpus`; where it is registered already, nothing changes. With
     /// [`ENOMEM`], nothing changes anywhere. Mirrors `add_del_listener()`, which in that case removes
     /// the socket from all of `cpus`.
-    fn register(&self, socket: &Socket, cpus: &CpuList) -> Result {
+    fn register(&self, socket: &Socket, cpus: &CpuSet) -> Result {
         // All that may fail comes first.
         let mut new = List::default();
         for cpu in cpus.iter().rev() {
@@ -284,7 +284,7 @@ impl Listeners {
 
     /// Removes a socket from `cpus`; where it is not registered, nothing happens. Mirrors
     /// `add_del_listener()`.
-    pub(crate) fn deregister(&self, socket: &Socket, cpus: &CpuList) {
+    pub(crate) fn deregister(&self, socket: &Socket, cpus: &CpuSet) {
         for cpu in cpus.iter() {
             if let Some(listeners) = self.0.get(cpu) {
                 listeners.remove(socket);
@@ -302,27 +302,27 @@ impl Listeners {
     }
 }
 
-/// The registration of a socket, empty until the socket registers for the first time. It ends with
+/// The subscription of a socket, empty until the socket registers for the first time. It ends with
 /// the socket: when that is closed, this is dropped, and no CPU has the socket any more.
 #[derive(Default)]
-pub(crate) struct Registration(SetOnce<Registered>);
+pub(crate) struct Subscription(SetOnce<Subscriber>);
 
-struct Registered {
+struct Subscriber {
     listeners: Arc<Listeners>,
     socket: ARef<Socket>,
 }
 
-impl Registration {
-    /// Registers `socket`, whose registration this is; see [`Listeners::register()`].
+impl Subscription {
+    /// Registers `socket`, whose subscription this is; see [`Listeners::register()`].
     pub(crate) fn register(
         &self,
         listeners: &Arc<Listeners>,
         socket: &Socket,
-        cpus: &CpuList,
+        cpus: &CpuSet,
     ) -> Result {
         // Noted before there is anything to remove, and once: the socket and the lists stay the same.
         if self.0.as_ref().is_none() {
-            self.0.populate(Registered {
+            self.0.populate(Subscriber {
                 listeners: listeners.clone(),
                 socket: socket.into(),
             });
@@ -331,9 +331,9 @@ impl Registration {
     }
 }
 
-impl Drop for Registration {
+impl Drop for Subscription {
     fn drop(&mut self) {
-        if let Some(Registered { listeners, socket }) = self.0.as_ref() {
+        if let Some(Subscriber { listeners, socket }) = self.0.as_ref() {
             listeners.remove(socket);
         }
     }

@@ -4,19 +4,18 @@
 //!
 //! C source: [`kernel/taskstats.c`](srctree/kernel/taskstats.c), `tgid_stats_add_task()`
 
-#![forbid(unsafe_code)]
-
-use crate::{
-    delay,
+use super::layout::Stats;
+use crate::abstractions::{
+    delays,
     task::TaskView,
-    time::usecs,
-    uapi::taskstats, //
+    time::usecs, //
 };
 
-/// Adds what a thread has used to the sum over its process: delays, the time since it began (`now_ns`
-/// is the monotonic clock's), CPU time and context switches. Mirrors `tgid_stats_add_task()`.
-pub(crate) fn add_thread(stats: &mut taskstats, task: TaskView<'_>, now_ns: u64) {
-    delay::add(stats, task);
+/// Adds what a thread has used to the sum over its process: delays, the time since it was started,
+/// CPU time and context switches. `now_ns` is the time of the monotonic clock. Mirrors
+/// `tgid_stats_add_task()`.
+pub(crate) fn add_thread(stats: &mut Stats, task: TaskView<'_>, now_ns: u64) {
+    delays::add(stats, task);
 
     let time = task.cpu_time();
     let (voluntary, involuntary) = task.context_switches();

@@ -12,13 +12,21 @@
 //! difference is reported in the kernel's log as a bug.
 
 use crate::{
-    layout::{
-        Field,
-        FIELDS, //
+    abstractions::{
+        namespace::Namespaces,
+        task::TaskView, //
     },
-    namespace::Namespaces,
-    record::Record,
-    task::TaskView,
+    accounting::{
+        layout::{
+            fields,
+            Field, //
+        },
+        record::{
+            Oracle,
+            Record,
+            ORACLE, //
+        },
+    },
 };
 use kernel::{
     bindings,
@@ -43,45 +51,42 @@ extern "C" {
     fn taskstats_oracle_count(differences: c_uint);
 }
 
-/// How C fills a record. On the stack, for a short while: in a box it would change what it measures.
-#[allow(clippy::large_enum_variant)]
-enum Fill<'a> {
-    Task(Namespaces<'a>),
-    Sum { before: Record, now_ns: u64 },
+/// From now on, records are compared with C's.
+pub(crate) fn install() {
+    ORACLE.populate(&C);
 }
 
-/// A record that is being filled, as C would fill it.
-pub(crate) struct Check<'a> {
-    task: TaskView<'a>,
-    fill: Fill<'a>,
-    before: Record,
-}
+/// C's taskstats.
+struct C;
 
-impl<'a> Check<'a> {
-    /// Before the record of a task is filled.
-    pub(crate) fn of_task(task: TaskView<'a>, namespaces: Namespaces<'a>) -> Self {
-        Self::new(task, Fill::Task(namespaces))
+impl Oracle for C {
+    fn fill(&self, task: TaskView<'_>, namespaces: Namespaces<'_>) -> Record {
+        let mut record = zeroed();
+        // SAFETY: Namespaces, task and record are valid.
+        unsafe {
+            taskstats_oracle_fill(
+                namespaces.user.as_ptr(),
+                namespaces.pid.as_ptr(),
+                task.as_ptr(),
+                &mut record,
+            )
+        };
+        record
     }
 
-    /// Before a thread is added to the sum over its process.
-    pub(crate) fn of_sum(sum: &Record, task: TaskView<'a>, now_ns: u64) -> Self {
-        let before = sum.clone();
-        Self::new(task, Fill::Sum { before, now_ns })
+    fn add(&self, sum: &Record, task: TaskView<'_>, now_ns: u64) -> Record {
+        let mut record = sum.clone();
+        // SAFETY: Record and task are valid.
+        unsafe { taskstats_oracle_add(&mut record, task.as_ptr(), now_ns) };
+        record
     }
 
-    fn new(task: TaskView<'a>, fill: Fill<'a>) -> Self {
-        let before = filled_by_c(task, &fill);
-        Self { task, fill, before }
-    }
-
-    /// After `record` has been filled.
-    pub(crate) fn compare(self, record: &Record) {
-        let after = filled_by_c(self.task, &self.fill);
-        let (before, record, after) = (self.before.bytes(), record.bytes(), after.bytes());
+    fn compare(&self, before: &Record, record: &Record, after: &Record) {
+        let (before, record, after) = (bytes(before), bytes(record), bytes(after));
         let mut differences = 0;
         let mut end = 0;
 
-        for field in FIELDS {
+        for field in fields() {
             let range = field.offset..field.offset + field.size;
             let is_zero = record[end..field.offset].iter().all(|byte| *byte == 0);
             end = range.end;
@@ -91,7 +96,7 @@ impl<'a> Check<'a> {
                 &record[range.clone()],
                 &after[range],
             );
-            if !is_zero || !is_between(field, c, rust, c_after) {
+            if !is_zero || !is_between(&field, c, rust, c_after) {
                 pr_err!(
                     "BUG: oracle: {} is {:x?} in Rust, {:x?} and {:x?} in C\n",
                     field.name,
@@ -107,28 +112,14 @@ impl<'a> Check<'a> {
     }
 }
 
-fn filled_by_c(task: TaskView<'_>, fill: &Fill<'_>) -> Record {
-    match fill {
-        Fill::Task(namespaces) => {
-            let mut record = Record::zeroed();
-            // SAFETY: Namespaces, task and record are valid.
-            unsafe {
-                taskstats_oracle_fill(
-                    namespaces.user.as_ptr(),
-                    namespaces.pid.as_ptr(),
-                    task.as_ptr(),
-                    &mut record,
-                )
-            };
-            record
-        }
-        Fill::Sum { before, now_ns } => {
-            let mut record = before.clone();
-            // SAFETY: Record and task are valid.
-            unsafe { taskstats_oracle_add(&mut record, task.as_ptr(), *now_ns) };
-            record
-        }
-    }
+fn zeroed() -> Record {
+    // SAFETY: Any bytes make a record.
+    unsafe { core::mem::zeroed() }
+}
+
+fn bytes(record: &Record) -> &[u8; size_of::<Record>()] {
+    // SAFETY: All bytes of a record are initialized, its padding consists of fields.
+    unsafe { &*core::ptr::from_ref(record).cast() }
 }
 
 /// Tells whether `rust` lies between the values that C had before and after.

@@ -4,9 +4,11 @@
 //!
 //! C source: [`kernel/cgroup/cgroup-v1.c`](srctree/kernel/cgroup/cgroup-v1.c)
 
-use crate::uapi::cgroupstats;
 use kernel::{
-    bindings,
+    bindings::{
+        self,
+        cgroupstats, //
+    },
     error::to_result,
     fs::LocalFile,
     prelude::*,

@@ -2,24 +2,22 @@
 
 //! How a record travels: in a nested attribute, behind the id that it belongs to.
 
-#![forbid(unsafe_code)]
-
+use super::uapi::{
+    TASKSTATS_TYPE_AGGR_PID,
+    TASKSTATS_TYPE_AGGR_TGID,
+    TASKSTATS_TYPE_NULL,
+    TASKSTATS_TYPE_PID,
+    TASKSTATS_TYPE_STATS,
+    TASKSTATS_TYPE_TGID, //
+};
 use crate::{
+    accounting::record::Record,
     genetlink::{
         AttributeHeader,
         Payload,
         Room,
         HEADER,
         PADS_64BIT, //
-    },
-    record::Record,
-    uapi::{
-        TASKSTATS_TYPE_AGGR_PID,
-        TASKSTATS_TYPE_AGGR_TGID,
-        TASKSTATS_TYPE_NULL,
-        TASKSTATS_TYPE_PID,
-        TASKSTATS_TYPE_STATS,
-        TASKSTATS_TYPE_TGID, //
     },
 };
 use kernel::prelude::*;

@@ -4,21 +4,18 @@
 //!
 //! C source: [`kernel/tsacct.c`](srctree/kernel/tsacct.c), `xacct_add_tsk()`
 
-#![forbid(unsafe_code)]
-
-use crate::{
+use super::layout::Stats;
+use crate::abstractions::{
     mm::Memory,
-    task::TaskView,
-    uapi::taskstats, //
+    task::TaskView, //
 };
-
 use kernel::page::PAGE_SIZE;
 
 const KB: u64 = 1024;
 
 /// Fills in the fields from `coremem` to `cancelled_write_bytes`. The record must be zeroed;
 /// `memory` is the task's own, if it has any. Mirrors `xacct_add_tsk()`.
-pub(crate) fn fill(stats: &mut taskstats, task: TaskView<'_>, memory: Option<&Memory>) {
+pub(crate) fn fill(stats: &mut Stats, task: TaskView<'_>, memory: Option<&Memory>) {
     let (rss, vm) = task.memory_integrals();
     stats.coremem = megabyte_usecs(rss);
     stats.virtmem = megabyte_usecs(vm);

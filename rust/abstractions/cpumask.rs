@@ -47,9 +47,9 @@ fn cpus(mask: &Cpumask) -> impl DoubleEndedIterator<Item = CpuId> + '_ {
 /// # Invariants
 ///
 /// All CPUs of the mask are possible ones.
-pub(crate) struct CpuList(CpumaskVar);
+pub(crate) struct CpuSet(CpumaskVar);
 
-impl CpuList {
+impl CpuSet {
     /// The most bytes that a list may have, more than the longest sensible one.
     ///
     /// Mirrors `TASKSTATS_CPUMASK_MAXLEN`.

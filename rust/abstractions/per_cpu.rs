@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
 
-use crate::cpu_list::possible_cpus;
+use super::cpumask::{
+    is_possible,
+    possible_cpus, //
+};
 use kernel::{
     alloc::AllocError,
     bindings,
@@ -76,7 +79,7 @@ impl<T: Sync> PerCpu<T> {
     /// Returns the value of `cpu`, or `None` if it is not a possible one. Mirrors `per_cpu_ptr()`.
     #[inline]
     pub(crate) fn get(&self, cpu: CpuId) -> Option<Pin<&T>> {
-        if !crate::cpu_list::is_possible(cpu) {
+        if !is_possible(cpu) {
             return None;
         }
         // SAFETY: By the type invariants, `ptr` is the allocation; the CPU is a possible one.

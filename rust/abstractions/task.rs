@@ -4,9 +4,9 @@
 //!
 //! C header: [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
-use crate::credentials::Credentials;
 use kernel::{
     bindings,
+    cred::Credential,
     pid_namespace::PidNamespace,
     prelude::*,
     static_assert,
@@ -249,11 +249,11 @@ impl<'a> TaskView<'a> {
 
     /// Returns the task's real credentials. Mirrors `__task_cred()`.
     #[inline]
-    pub(crate) fn credentials<'rcu>(self, _rcu: &'rcu rcu::Guard) -> &'rcu Credentials {
+    pub(crate) fn credentials<'rcu>(self, _rcu: &'rcu rcu::Guard) -> &'rcu Credential {
         let cred = read!(self, real_cred);
         // SAFETY: A task has credentials as long as it is valid, and they are freed a grace period
         // after they were replaced; we hold the RCU read lock.
-        unsafe { Credentials::from_ptr(cred) }
+        unsafe { Credential::from_ptr(cred) }
     }
 
     /// Returns when the task began, in nanoseconds of the monotonic clock. It changes when a thread

@@ -25,7 +25,11 @@ use core::{
 /// Makes an initializer of an [`RwSemaphore`] with a lock class of its own.
 macro_rules! new_rw_semaphore {
     ($data:expr, $name:expr $(,)?) => {
-        $crate::rw_semaphore::RwSemaphore::new($data, $name, ::kernel::static_lock_class!())
+        $crate::abstractions::rw_semaphore::RwSemaphore::new(
+            $data,
+            $name,
+            ::kernel::static_lock_class!(),
+        )
     };
 }
 pub(crate) use new_rw_semaphore;

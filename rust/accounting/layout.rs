@@ -7,18 +7,29 @@
 //!
 //! "Task" means one thread. In the record of a process (`TASKSTATS_TYPE_AGGR_TGID`) only the delays,
 //! `ac_etime`, `ac_utime`, `ac_stime`, `nvcsw` and `nivcsw` are filled in. Counts, totals and times are
-//! sums over the threads that live and have lived, see [`crate::process`]. The longest and the
-//! shortest delays and their timestamps are not: they are those of one thread, the one that was
-//! added last.
+//! sums over the threads that live and have lived, see [`super::sum`]. The longest and the shortest
+//! delays and their timestamps are not: they are those of one thread, the one that was added last.
 //!
 //! C header: [`include/uapi/linux/taskstats.h`](srctree/include/uapi/linux/taskstats.h)
 
-use crate::uapi::taskstats;
+use kernel::{
+    bindings,
+    prelude::*,
+    static_assert, //
+};
+
+use zerocopy_derive::KnownLayout;
 
 use core::mem::offset_of;
 
+/// The version of the struct that this is the layout of.
+pub(crate) const VERSION: u16 = 17;
+
+// Another version of the struct wants another look at the code, and at this file.
+static_assert!(bindings::TASKSTATS_VERSION == VERSION as u32);
+
 /// A field of `struct taskstats`.
-#[cfg_attr(not(test_build), expect(dead_code))]
+#[cfg(test_build)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
     /// In bytes, from the struct's beginning.
@@ -27,237 +38,264 @@ pub(crate) struct Field {
     pub(crate) size: usize,
 }
 
-const fn size_of_field<T>(_field: fn(&taskstats) -> &T) -> usize {
+/// A point in time as user space has it, `struct __kernel_timespec`.
+#[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub(crate) struct Timespec {
+    seconds: u64,
+    nanoseconds: u64,
+}
+
+const fn size_of_field<T>(_field: fn(&bindings::taskstats) -> &T) -> usize {
     size_of::<T>()
 }
 
+/// Defines the struct, its padding included, and checks each field against the kernel's own.
 macro_rules! layout {
-    ($($(#[$doc:meta])* $field:ident: $offset:literal, $size:literal;)*) => {
-        /// The fields in the order in which they are in memory.
-        ///
-        $(
-            #[doc = concat!("- `", stringify!($field), "` at ", $offset, ":")]
-            $(#[$doc])*
-        )*
-        pub(crate) const FIELDS: &[Field] = &[$(Field {
+    (@check pad $field:ident: $type:ty = $offset:literal) => {
+        assert!(offset_of!(Stats, $field) == $offset);
+    };
+    (@check $field:ident: $type:ty = $offset:literal) => {
+        assert!(
+            offset_of!(bindings::taskstats, $field) == $offset,
+            concat!("struct taskstats: ", stringify!($field), " is not at ", $offset),
+        );
+        assert!(
+            size_of_field(|stats| &stats.$field) == size_of::<$type>(),
+            concat!("struct taskstats: ", stringify!($field), " is not of this size"),
+        );
+        assert!(offset_of!(Stats, $field) == $offset);
+    };
+    (@field pad $field:ident: $type:ty = $offset:literal) => { None };
+    (@field $field:ident: $type:ty = $offset:literal) => {
+        Some(Field {
             name: stringify!($field),
             offset: $offset,
-            size: $size,
-        }),*];
+            size: size_of::<$type>(),
+        })
+    };
+    ($($(#[$doc:meta])* $($name:ident)+: $type:ty = $offset:literal;)*) => {
+        layout! { @struct [] $({ $(#[$doc])* [$($name)+] $type })* }
 
         $(
-            const _: () = {
-                assert!(
-                    offset_of!(taskstats, $field) == $offset,
-                    concat!("struct taskstats: ", stringify!($field), " is not at ", $offset),
-                );
-                assert!(
-                    size_of_field(|stats| &stats.$field) == $size,
-                    concat!("struct taskstats: ", stringify!($field), " is not of size ", $size),
-                );
-            };
+            const _: () = { layout!(@check $($name)+: $type = $offset); };
         )*
+
+        /// The fields in the order in which they are in memory.
+        #[cfg(test_build)]
+        pub(crate) fn fields() -> impl Iterator<Item = Field> {
+            [$(layout!(@field $($name)+: $type = $offset)),*].into_iter().flatten()
+        }
+    };
+    (@struct [$($done:tt)*] { $(#[$doc:meta])* [pad $field:ident] $type:ty } $($rest:tt)*) => {
+        layout! { @struct [$($done)* $field: $type,] $($rest)* }
+    };
+    (@struct [$($done:tt)*] { $(#[$doc:meta])* [$field:ident] $type:ty } $($rest:tt)*) => {
+        layout! { @struct [$($done)* $(#[$doc])* pub(crate) $field: $type,] $($rest)* }
+    };
+    (@struct [$($done:tt)*]) => {
+        /// A `struct taskstats` whose padding consists of fields as well: a copy takes all bytes
+        /// along, and all that leave the kernel have been written.
+        #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout)]
+        #[repr(C, align(8))]
+        pub(crate) struct Stats {
+            $($done)*
+        }
     };
 }
 
 layout! {
     /// The version of the struct, `TASKSTATS_VERSION`.
-    version: 0, 2;
+    version: u16 = 0;
+    pad _pad_2: [u8; 2] = 2;
     /// What `wait()` gives the parent, 0 before the task exits; `task_struct::exit_code`.
-    ac_exitcode: 4, 4;
+    ac_exitcode: u32 = 4;
     /// Flags of `<linux/acct.h>`, from the task's own (`task_struct::flags`): AFORK, a process that
     /// has not executed a program; ASU, has used a privilege; ACORE, dumped core; AXSIG, killed by
     /// a signal. At exit AGROUP as well: the last task of its process.
-    ac_flag: 8, 1;
+    ac_flag: u8 = 8;
     /// The nice value, -20 to 19; `task_nice()`.
-    ac_nice: 9, 1;
+    ac_nice: u8 = 9;
+    pad _pad_10: [u8; 6] = 10;
 
     /// How often the task waited for a CPU while runnable; `sched_info::pcount`. The delays of the
     /// CPU are counted by the scheduler, whether or not `kernel.task_delayacct` is on.
-    cpu_count: 16, 8;
+    cpu_count: u64 = 16;
     /// For how long, in nanoseconds; `sched_info::run_delay`.
-    cpu_delay_total: 24, 8;
+    cpu_delay_total: u64 = 24;
     /// How often it waited for block I/O that it had asked for. This and all other delays but the
     /// CPU's are counted by `kernel/delayacct.c`, and are 0 for a task that was started while
     /// `kernel.task_delayacct` was off.
-    blkio_count: 32, 8;
+    blkio_count: u64 = 32;
     /// For how long, in nanoseconds.
-    blkio_delay_total: 40, 8;
+    blkio_delay_total: u64 = 40;
     /// How often it waited for a page to be swapped in.
-    swapin_count: 48, 8;
+    swapin_count: u64 = 48;
     /// For how long, in nanoseconds.
-    swapin_delay_total: 56, 8;
+    swapin_delay_total: u64 = 56;
     /// User and system CPU time, in nanoseconds; `task_cputime()`.
-    cpu_run_real_total: 64, 8;
+    cpu_run_real_total: u64 = 64;
     /// CPU time as the scheduler measures it, in nanoseconds; `sched_entity::sum_exec_runtime`.
-    cpu_run_virtual_total: 72, 8;
+    cpu_run_virtual_total: u64 = 72;
 
     /// The name, ended and padded with NULs; `task_struct::comm`.
-    ac_comm: 80, 32;
+    ac_comm: [u8; 32] = 80;
     /// The scheduling policy, `SCHED_*`; `task_struct::policy`.
-    ac_sched: 112, 1;
+    ac_sched: u8 = 112;
     /// Reserved, zero.
-    ac_pad: 113, 3;
+    ac_pad: [u8; 3] = 113;
+    pad _pad_116: [u8; 4] = 116;
     /// The real user id in the reader's user namespace; `cred::uid`.
-    ac_uid: 120, 4;
+    ac_uid: u32 = 120;
     /// The real group id in the reader's user namespace; `cred::gid`.
-    ac_gid: 124, 4;
+    ac_gid: u32 = 124;
     /// The task's id in the reader's pid namespace.
-    ac_pid: 128, 4;
+    ac_pid: u32 = 128;
     /// The id of the parent's process in the reader's pid namespace, 0 without one.
-    ac_ppid: 132, 4;
+    ac_ppid: u32 = 132;
     /// When the task began, in seconds since 1970, at most what 32 bits hold: the time of day less
     /// `ac_etime`.
-    ac_btime: 136, 4;
+    ac_btime: u32 = 136;
+    pad _pad_140: [u8; 4] = 140;
     /// The time since the task began, in microseconds; `task_struct::start_time`.
-    ac_etime: 144, 8;
+    ac_etime: u64 = 144;
     /// User CPU time, in microseconds; `task_cputime()`.
-    ac_utime: 152, 8;
+    ac_utime: u64 = 152;
     /// System CPU time, in microseconds; `task_cputime()`.
-    ac_stime: 160, 8;
+    ac_stime: u64 = 160;
     /// Page faults without I/O; `task_struct::min_flt`.
-    ac_minflt: 168, 8;
+    ac_minflt: u64 = 168;
     /// Page faults with I/O; `task_struct::maj_flt`.
-    ac_majflt: 176, 8;
+    ac_majflt: u64 = 176;
 
     /// Resident memory integrated over CPU time, in megabyte-microseconds;
     /// `task_struct::acct_rss_mem1`. This and all that follow up to `cancelled_write_bytes` are 0
     /// without `CONFIG_TASK_XACCT`.
-    coremem: 184, 8;
+    coremem: u64 = 184;
     /// Virtual memory integrated over CPU time, in megabyte-microseconds;
     /// `task_struct::acct_vm_mem1`.
-    virtmem: 192, 8;
+    virtmem: u64 = 192;
     /// The most resident memory so far, in kilobytes, 0 for a task without memory of its own;
     /// `get_mm_hiwater_rss()`.
-    hiwater_rss: 200, 8;
+    hiwater_rss: u64 = 200;
     /// The most virtual memory so far, in kilobytes, 0 for a task without memory of its own;
     /// `get_mm_hiwater_vm()`.
-    hiwater_vm: 208, 8;
+    hiwater_vm: u64 = 208;
     /// Bytes read by system calls, in bytes, rounded down to 1024; `task_io_accounting::rchar`.
-    read_char: 216, 8;
+    read_char: u64 = 216;
     /// Bytes written by system calls, in bytes, rounded down to 1024; `task_io_accounting::wchar`.
-    write_char: 224, 8;
+    write_char: u64 = 224;
     /// System calls that read, rounded down to 1024 as if they were bytes;
     /// `task_io_accounting::syscr`.
-    read_syscalls: 232, 8;
+    read_syscalls: u64 = 232;
     /// System calls that write, rounded down to 1024 as if they were bytes;
     /// `task_io_accounting::syscw`.
-    write_syscalls: 240, 8;
+    write_syscalls: u64 = 240;
     /// Bytes fetched from storage, in bytes, rounded down to 1024;
     /// `task_io_accounting::read_bytes`. This and the two that follow are 0 without
     /// `CONFIG_TASK_IO_ACCOUNTING`.
-    read_bytes: 248, 8;
+    read_bytes: u64 = 248;
     /// Bytes sent to storage, or to be sent, in bytes, rounded down to 1024;
     /// `task_io_accounting::write_bytes`.
-    write_bytes: 256, 8;
+    write_bytes: u64 = 256;
     /// Bytes not sent after all, as the file was truncated, in bytes, rounded down to 1024;
     /// `task_io_accounting::cancelled_write_bytes`.
-    cancelled_write_bytes: 264, 8;
+    cancelled_write_bytes: u64 = 264;
 
     /// Context switches because the task waited; `task_struct::nvcsw`.
-    nvcsw: 272, 8;
+    nvcsw: u64 = 272;
     /// Context switches because another task took the CPU; `task_struct::nivcsw`.
-    nivcsw: 280, 8;
+    nivcsw: u64 = 280;
     /// User CPU time scaled by the CPU's speed, in microseconds; unscaled where the architecture does
     /// not count it; `task_cputime_scaled()`.
-    ac_utimescaled: 288, 8;
+    ac_utimescaled: u64 = 288;
     /// System CPU time scaled by the CPU's speed, in microseconds.
-    ac_stimescaled: 296, 8;
+    ac_stimescaled: u64 = 296;
     /// CPU time scaled by the CPU's speed, in nanoseconds.
-    cpu_scaled_run_real_total: 304, 8;
+    cpu_scaled_run_real_total: u64 = 304;
 
     /// How often the task waited for memory to be reclaimed.
-    freepages_count: 312, 8;
+    freepages_count: u64 = 312;
     /// For how long, in nanoseconds.
-    freepages_delay_total: 320, 8;
+    freepages_delay_total: u64 = 320;
     /// How often it waited for a page that had been evicted not long ago.
-    thrashing_count: 328, 8;
+    thrashing_count: u64 = 328;
     /// For how long, in nanoseconds.
-    thrashing_delay_total: 336, 8;
+    thrashing_delay_total: u64 = 336;
     /// As `ac_btime`, signed, and not limited.
-    ac_btime64: 344, 8;
+    ac_btime64: u64 = 344;
     /// How often it waited for memory to be compacted.
-    compact_count: 352, 8;
+    compact_count: u64 = 352;
     /// For how long, in nanoseconds.
-    compact_delay_total: 360, 8;
+    compact_delay_total: u64 = 360;
     /// The id of the task's process in the reader's pid namespace.
-    ac_tgid: 368, 4;
+    ac_tgid: u32 = 368;
+    pad _pad_372: [u8; 4] = 372;
     /// The time since the leader of the task's process began, in microseconds.
-    ac_tgetime: 376, 8;
+    ac_tgetime: u64 = 376;
     /// The device of the executable as `stat()` encodes it, 0 for a task without memory of its own;
     /// `mm_struct::exe_file`.
-    ac_exe_dev: 384, 8;
+    ac_exe_dev: u64 = 384;
     /// The inode of the executable, 0 for a task without memory of its own.
-    ac_exe_inode: 392, 8;
+    ac_exe_inode: u64 = 392;
     /// How often it waited for a page to be copied because it was written to.
-    wpcopy_count: 400, 8;
+    wpcopy_count: u64 = 400;
     /// For how long, in nanoseconds.
-    wpcopy_delay_total: 408, 8;
+    wpcopy_delay_total: u64 = 408;
     /// How often interrupts took the CPU from it.
-    irq_count: 416, 8;
+    irq_count: u64 = 416;
     /// For how long, in nanoseconds.
-    irq_delay_total: 424, 8;
+    irq_delay_total: u64 = 424;
 
     /// The longest of the delays that `cpu_delay_total` sums up, in nanoseconds.
-    cpu_delay_max: 432, 8;
+    cpu_delay_max: u64 = 432;
     /// The shortest, in nanoseconds, 0 if there was none.
-    cpu_delay_min: 440, 8;
+    cpu_delay_min: u64 = 440;
     /// As `cpu_delay_max`, of `blkio_delay_total`.
-    blkio_delay_max: 448, 8;
+    blkio_delay_max: u64 = 448;
     /// As `cpu_delay_min`, of `blkio_delay_total`.
-    blkio_delay_min: 456, 8;
+    blkio_delay_min: u64 = 456;
     /// As `cpu_delay_max`, of `swapin_delay_total`.
-    swapin_delay_max: 464, 8;
+    swapin_delay_max: u64 = 464;
     /// As `cpu_delay_min`, of `swapin_delay_total`.
-    swapin_delay_min: 472, 8;
+    swapin_delay_min: u64 = 472;
     /// As `cpu_delay_max`, of `freepages_delay_total`.
-    freepages_delay_max: 480, 8;
+    freepages_delay_max: u64 = 480;
     /// As `cpu_delay_min`, of `freepages_delay_total`.
-    freepages_delay_min: 488, 8;
+    freepages_delay_min: u64 = 488;
     /// As `cpu_delay_max`, of `thrashing_delay_total`.
-    thrashing_delay_max: 496, 8;
+    thrashing_delay_max: u64 = 496;
     /// As `cpu_delay_min`, of `thrashing_delay_total`.
-    thrashing_delay_min: 504, 8;
+    thrashing_delay_min: u64 = 504;
     /// As `cpu_delay_max`, of `compact_delay_total`.
-    compact_delay_max: 512, 8;
+    compact_delay_max: u64 = 512;
     /// As `cpu_delay_min`, of `compact_delay_total`.
-    compact_delay_min: 520, 8;
+    compact_delay_min: u64 = 520;
     /// As `cpu_delay_max`, of `wpcopy_delay_total`.
-    wpcopy_delay_max: 528, 8;
+    wpcopy_delay_max: u64 = 528;
     /// As `cpu_delay_min`, of `wpcopy_delay_total`.
-    wpcopy_delay_min: 536, 8;
+    wpcopy_delay_min: u64 = 536;
     /// As `cpu_delay_max`, of `irq_delay_total`.
-    irq_delay_max: 544, 8;
+    irq_delay_max: u64 = 544;
     /// As `cpu_delay_min`, of `irq_delay_total`.
-    irq_delay_min: 552, 8;
+    irq_delay_min: u64 = 552;
     /// When the longest CPU delay ended: time of day, in seconds and nanoseconds.
-    cpu_delay_max_ts: 560, 16;
+    cpu_delay_max_ts: Timespec = 560;
     /// As `cpu_delay_max_ts`, of `blkio_delay_max`.
-    blkio_delay_max_ts: 576, 16;
+    blkio_delay_max_ts: Timespec = 576;
     /// As `cpu_delay_max_ts`, of `swapin_delay_max`.
-    swapin_delay_max_ts: 592, 16;
+    swapin_delay_max_ts: Timespec = 592;
     /// As `cpu_delay_max_ts`, of `freepages_delay_max`.
-    freepages_delay_max_ts: 608, 16;
+    freepages_delay_max_ts: Timespec = 608;
     /// As `cpu_delay_max_ts`, of `thrashing_delay_max`.
-    thrashing_delay_max_ts: 624, 16;
+    thrashing_delay_max_ts: Timespec = 624;
     /// As `cpu_delay_max_ts`, of `compact_delay_max`.
-    compact_delay_max_ts: 640, 16;
+    compact_delay_max_ts: Timespec = 640;
     /// As `cpu_delay_max_ts`, of `wpcopy_delay_max`.
-    wpcopy_delay_max_ts: 656, 16;
+    wpcopy_delay_max_ts: Timespec = 656;
     /// As `cpu_delay_max_ts`, of `irq_delay_max`.
-    irq_delay_max_ts: 672, 16;
+    irq_delay_max_ts: Timespec = 672;
 }
 
-// No field is missing in the table: each begins where the one before ends, but for padding.
-const _: () = {
-    let (mut end, mut i) = (0, 0);
-    while i < FIELDS.len() {
-        assert!(FIELDS[i].offset >= end && FIELDS[i].offset - end < align_of::<taskstats>());
-        end = FIELDS[i].offset + FIELDS[i].size;
-        i += 1;
-    }
-    assert!(
-        end == size_of::<taskstats>(),
-        "struct taskstats: version 17 ends here"
-    );
-};
+static_assert!(size_of::<Stats>() == size_of::<bindings::taskstats>());
+static_assert!(align_of::<Stats>() == align_of::<bindings::taskstats>());

@@ -5,8 +5,12 @@
 //! C headers: [`include/linux/mm.h`](srctree/include/linux/mm.h),
 //! [`include/linux/sched/task.h`](srctree/include/linux/sched/task.h)
 
-use crate::task::TaskView;
-use kernel::bindings;
+use super::task::TaskView;
+use kernel::{
+    bindings,
+    fs::File,
+    sync::aref::ARef, //
+};
 
 use core::ptr::NonNull;
 
@@ -37,7 +41,7 @@ impl Memory {
             return None;
         }
 
-        let mm = Mm::lock(task)?;
+        let mm = MmGuard::lock(task)?;
         let (high_water_rss, high_water_vm) = mm.high_water_pages();
         let file = mm.executable();
         drop(mm);
@@ -45,23 +49,24 @@ impl Memory {
         Some(Self {
             high_water_rss_pages: high_water_rss,
             high_water_vm_pages: high_water_vm,
-            executable: file.map(|file| file.identity()),
+            executable: file.map(|file| Executable::of(&file)),
         })
     }
 }
 
-/// A task's memory, which the task cannot give up meanwhile.
+/// A task's memory, locked: the task cannot give it up meanwhile.
 ///
 /// # Invariants
 ///
 /// The task's `alloc_lock` is held, and `mm` is the task's. A task changes its `mm` under this lock
 /// alone and puts it after that; so `mm` has a user.
-struct Mm<'a> {
+#[must_use = "the lock is released immediately when the guard is unused"]
+struct MmGuard<'a> {
     task: TaskView<'a>,
     mm: NonNull<bindings::mm_struct>,
 }
 
-impl<'a> Mm<'a> {
+impl<'a> MmGuard<'a> {
     /// Mirrors `task_lock()`.
     #[inline]
     fn lock(task: TaskView<'a>) -> Option<Self> {
@@ -90,15 +95,16 @@ impl<'a> Mm<'a> {
 
     /// Returns the file that is executed. Mirrors `get_mm_exe_file()`.
     #[inline]
-    fn executable(&self) -> Option<File> {
+    fn executable(&self) -> Option<ARef<File>> {
         // SAFETY: By the type invariants, `mm` has a user.
         let file = unsafe { bindings::get_mm_exe_file(self.mm.as_ptr()) };
-        // INVARIANT: The function has taken a reference, and it is ours.
-        NonNull::new(file).map(File)
+        // SAFETY: The function has taken a reference to the file, which is ours now. Positions in it are
+        // nobody's business here: nothing is read from it. CAST: `File` is a transparent wrapper.
+        NonNull::new(file.cast::<File>()).map(|file| unsafe { ARef::from_raw(file) })
     }
 }
 
-impl Drop for Mm<'_> {
+impl Drop for MmGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         unlock(self.task);
@@ -112,35 +118,21 @@ fn unlock(task: TaskView<'_>) {
     unsafe { bindings::spin_unlock(&raw mut (*task.as_ptr()).alloc_lock) };
 }
 
-/// A file.
-///
-/// # Invariants
-///
-/// The file is valid, and one of its references is ours.
-struct File(NonNull<bindings::file>);
-
-impl File {
+impl Executable {
+    /// Returns where `file` is.
     #[inline]
-    fn identity(&self) -> Executable {
-        // SAFETY: By the type invariants, the file is valid; it holds a reference to its inode, and
-        // that to its superblock. None of the fields read here changes while they live.
+    fn of(file: &File) -> Self {
+        // SAFETY: The file is valid; it holds a reference to its inode, and that to its superblock.
+        // None of the fields read here changes while they live.
         let (device, inode) = unsafe {
-            let inode = (*self.0.as_ptr()).f_inode;
+            let inode = (*file.as_ptr()).f_inode;
             ((*(*inode).i_sb).s_dev, (*inode).i_ino)
         };
 
-        Executable {
+        Self {
             device: encode_dev(device),
             inode,
         }
-    }
-}
-
-impl Drop for File {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants, the reference is ours.
-        unsafe { bindings::fput(self.0.as_ptr()) };
     }
 }
 

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit tests of what is arithmetic. In the test build alone; they run when the module is loaded.
+//! KUnit tests of arithmetic and of messages. They run when the module is loaded.
 
 use crate::{
-    basic,
-    cpu_list::CpuList,
-    extended,
-    mm::encode_dev,
-    task::Comm,
-    time::usecs, //
+    abstractions::{
+        cpumask::CpuSet,
+        mm::encode_dev,
+        task::Comm,
+        time::usecs, //
+    },
+    accounting::{
+        basic,
+        extended, //
+    },
 };
 use kernel::{
     bindings,
     cpu::nr_cpu_ids,
-    module::this_module,
     page::PAGE_SIZE,
     prelude::*, //
 };
@@ -102,11 +105,7 @@ mod arithmetic {
 
     #[test]
     fn cpu_lists_have_edges() {
-        let errno = |list: &[u8]| {
-            CpuList::parse(list)
-                .err()
-                .map(|(errno, _)| errno.to_errno())
-        };
+        let errno = |list: &[u8]| CpuSet::parse(list).err().map(|(errno, _)| errno.to_errno());
         let last = nr_cpu_ids() - 1;
 
         assert_eq!(errno(b""), Some(EINVAL.to_errno()));
@@ -117,12 +116,9 @@ mod arithmetic {
         assert_eq!(errno(b"0"), None);
         assert_eq!(errno(b"0\0"), None);
         assert_eq!(errno(b"0\n"), None);
+        assert_eq!(CpuSet::parse(b"0").map_or(0, |cpus| cpus.iter().count()), 1);
         assert_eq!(
-            CpuList::parse(b"0").map_or(0, |cpus| cpus.iter().count()),
-            1
-        );
-        assert_eq!(
-            CpuList::parse(b"all").map_or(0, |cpus| cpus.iter().count()),
+            CpuSet::parse(b"all").map_or(0, |cpus| cpus.iter().count()),
             last as usize + 1
         );
     }
@@ -132,11 +128,7 @@ mod arithmetic {
 mod messages {
     use super::*;
     use crate::{
-        aggregate::{
-            put_if,
-            room_if,
-            Subject, //
-        },
+        accounting::layout::VERSION,
         genetlink::{
             Family,
             GenlMsg,
@@ -146,11 +138,27 @@ mod messages {
             Packet,
             Room, //
         },
-        uapi::*,
+        taskstats::attributes::{
+            put_if,
+            room_if,
+            Subject, //
+        },
+    };
+    use kernel::bindings::{
+        taskstats,
+        TASKSTATS_TYPE_AGGR_PID,
+        TASKSTATS_TYPE_AGGR_TGID,
+        TASKSTATS_TYPE_NULL,
+        TASKSTATS_TYPE_PID,
+        TASKSTATS_TYPE_STATS, //
     };
 
     const HEADERS: usize = 20;
     const RECORD: usize = size_of::<taskstats>();
+
+    /// As for what is built in.
+    // SAFETY: The pointer is not used: the family is never registered.
+    static NO_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
 
     /// A family that is never registered.
     struct Nobody;
@@ -166,10 +174,7 @@ mod messages {
     /// A message with `room`, filled in.
     fn message(room: Room, fill: impl FnOnce(&mut GenlMsg) -> Result) -> Result<Packet> {
         let nobody = KBox::pin_init(
-            Family::new(
-                this_module::<crate::TaskstatsModule>(),
-                try_init!(Nobody {}? Error),
-            ),
+            Family::new(&NO_MODULE, try_init!(Nobody {}? Error)),
             GFP_KERNEL,
         )?;
         let mut message = NetlinkSkBuff::new(room, GFP_KERNEL)?.genlmsg_put(0, 0, &nobody, 1)?;
@@ -302,12 +307,12 @@ mod messages {
             header_at(&packet, 32),
             Some((RECORD + 4, TASKSTATS_TYPE_STATS))
         );
-        assert_eq!(u16_at(packet.bytes(), 36), Some(TASKSTATS_VERSION as u16));
+        assert_eq!(u16_at(packet.bytes(), 36), Some(VERSION));
         assert_eq!(
             header_at(&packet, 724),
             Some((704, TASKSTATS_TYPE_AGGR_TGID))
         );
-        assert_eq!(u16_at(packet.bytes(), 740), Some(TASKSTATS_VERSION as u16));
+        assert_eq!(u16_at(packet.bytes(), 740), Some(VERSION));
         Ok(())
     }
 
@@ -322,7 +327,7 @@ mod messages {
             header_at(&packet, 36),
             Some((RECORD + 4, TASKSTATS_TYPE_STATS))
         );
-        assert_eq!(u16_at(packet.bytes(), 40), Some(TASKSTATS_VERSION as u16));
+        assert_eq!(u16_at(packet.bytes(), 40), Some(VERSION));
         // The second one is aligned as it comes.
         assert_eq!(
             header_at(&packet, 728),
@@ -332,7 +337,7 @@ mod messages {
             header_at(&packet, 740),
             Some((RECORD + 4, TASKSTATS_TYPE_STATS))
         );
-        assert_eq!(u16_at(packet.bytes(), 744), Some(TASKSTATS_VERSION as u16));
+        assert_eq!(u16_at(packet.bytes(), 744), Some(VERSION));
         Ok(())
     }
 }

@@ -4,13 +4,13 @@
 //!
 //! C source: [`kernel/tsacct.c`](srctree/kernel/tsacct.c), `bacct_add_tsk()`
 
-#![forbid(unsafe_code)]
-
-use crate::{
+use super::layout::Stats;
+use crate::abstractions::{
+    credentials::real_ids_in,
     namespace::Namespaces,
     task::{
-        Comm, //
-        TaskView,
+        Comm,
+        TaskView, //
     },
     time::{
         monotonic_ns,
@@ -18,22 +18,20 @@ use crate::{
         usecs,
         USEC_PER_SEC, //
     },
-    uapi::{
-        taskstats,
+};
+use kernel::{
+    bindings::{
         ACORE,
         AFORK,
         ASU,
         AXSIG, //
     },
-};
-use kernel::{
-    prelude::*,
     sync::rcu, //
 };
 
-/// Fills in the fields from `ac_exitcode` to `ac_majflt`, and those that later versions appended to
-/// them. The record must be zeroed. Mirrors `bacct_add_tsk()`.
-pub(crate) fn fill(stats: &mut taskstats, task: TaskView<'_>, namespaces: Namespaces<'_>) {
+/// Fills in the fields from `ac_exitcode` to `ac_majflt`, and those of the same kind that later
+/// versions appended. The record must be zeroed. Mirrors `bacct_add_tsk()`.
+pub(crate) fn fill(stats: &mut Stats, task: TaskView<'_>, namespaces: Namespaces<'_>) {
     let rcu = rcu::read_lock();
     let now_ns = monotonic_ns();
     let start_ns = task.start_time_ns();
@@ -76,7 +74,7 @@ pub(crate) fn fill(stats: &mut taskstats, task: TaskView<'_>, namespaces: Namesp
         Some(parent) => parent.tgid_nr_ns(namespaces.pid, &rcu) as u32,
         None => 0,
     };
-    (stats.ac_uid, stats.ac_gid) = task.credentials(&rcu).ids_in(namespaces.user);
+    (stats.ac_uid, stats.ac_gid) = real_ids_in(task.credentials(&rcu), namespaces.user);
 
     let time = task.cpu_time();
     stats.ac_utime = usecs(time.user_ns);

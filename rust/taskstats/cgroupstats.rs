@@ -2,10 +2,12 @@
 
 //! `CGROUPSTATS_CMD_GET`: the tasks of a control group, counted by state.
 
-#![forbid(unsafe_code)]
-
+use super::{
+    state::Taskstats,
+    uapi::*, //
+};
 use crate::{
-    cgroup::CgroupStats,
+    abstractions::cgroup::CgroupStats,
     genetlink::{
         AttributeHeader,
         Command,
@@ -15,8 +17,6 @@ use crate::{
         Request,
         Room, //
     },
-    uapi::*,
-    Taskstats, //
 };
 use kernel::{
     fs::LocalFile,
@@ -40,7 +40,10 @@ impl Command for Get {
 
     /// Mirrors `cgroupstats_user_cmd()`.
     #[inline]
-    fn doit<'a>(_taskstats: &Taskstats, request: Request<'a, Self>) -> Result<(), Refusal<'a>> {
+    fn doit<'a>(
+        _taskstats: &Taskstats,
+        request: Request<'a, Taskstats>,
+    ) -> Result<(), Refusal<'a>> {
         let fd = request
             .attribute(CGROUPSTATS_CMD_ATTR_FD)
             .ok_or_else(|| Refusal::new(EINVAL, c"no file descriptor of a control group"))?;

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe types over what the module needs of the kernel and the kernel crate does not have.
+//!
+//! Nothing here knows what is accounted, or how it is sent.
+
+pub(crate) mod cgroup;
+pub(crate) mod cpumask;
+pub(crate) mod credentials;
+pub(crate) mod delays;
+pub(crate) mod mm;
+pub(crate) mod namespace;
+pub(crate) mod numa;
+pub(crate) mod per_cpu;
+pub(crate) mod rw_semaphore;
+pub(crate) mod task;
+pub(crate) mod thread_group;
+pub(crate) mod time;
