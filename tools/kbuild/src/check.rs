@@ -3,6 +3,7 @@
 
 mod documentation;
 mod format;
+mod layers;
 mod lints;
 mod patches;
 mod symbols;
@@ -27,6 +28,7 @@ pub fn check() -> Result<()> {
             "documentation of the module".into(),
             Box::new(documentation::check),
         ),
+        ("layers of the module".into(), Box::new(layers::check)),
         ("what the module calls".into(), Box::new(symbols::check)),
         ("checkpatch of the series".into(), Box::new(patches::check)),
     ];

@@ -20,7 +20,7 @@ use place::{aside, file_name, output};
 use tree::Tree;
 
 /// The object that all of its Rust is compiled to.
-const OBJECT: &str = "rust/taskstats_main.o";
+const OBJECT: &str = "rust/rust_taskstats.o";
 
 /// What the module is built for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Kbuild's record of how the crate root was compiled.
-const COMMAND: &str = "rust/.taskstats_main.o.cmd";
+const COMMAND: &str = "rust/.rust_taskstats.o.cmd";
 
 /// Flags for what rustdoc does not do.
 const NOT_FOR_RUSTDOC: [&str; 4] = [

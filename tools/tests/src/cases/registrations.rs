@@ -19,7 +19,7 @@ use nix::{
 use taskstats_client::{Client, Options, Stats, uapi::TASKSTATS_CMD_NEW};
 
 use crate::{
-    brief::end_on,
+    clone_as_vfork::end_on,
     context::Context,
     faults::{Below, Faults, has_failed},
     implementation::Implementation,
