@@ -108,6 +108,7 @@ test: module
 		'suite: guest run --impl none --timeout 1200 -- $(call SUITE,lean)' \
 		'tools: cargo test --release --quiet --locked --manifest-path tools/Cargo.toml --workspace' \
 		'fuzz: $(call FUZZ,1200)' \
+		'the patches: seam' \
 		'unchanged without the module: cd "$$(mktemp -d)" && $(call SNAPSHOT,pristine) >pristine && $(call SNAPSHOT,lean) >lean && diff -u pristine lean'
 
 # The suite with the test build of the module, which lets C fill each record as

@@ -28,6 +28,7 @@ mod requests;
 mod selfcheck;
 mod sockets;
 mod stock_clients;
+mod suspended;
 mod tracing;
 
 use std::sync::Arc;
@@ -70,6 +71,7 @@ fn by_file(context: &Arc<Context>) -> Vec<(&'static str, Vec<Trial>)> {
         listeners
         registrations
         sockets
+        suspended
         tracing
         hotplug
         exit_storm

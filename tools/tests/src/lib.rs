@@ -44,6 +44,7 @@ pub mod oracle;
 pub mod peer;
 pub mod report;
 pub mod requests;
+pub mod seam;
 pub mod shard;
 pub mod slab;
 pub mod snapshot;
