@@ -42,9 +42,9 @@ const MEDIAN: Method = Method {
     quantile: 0.5,
 };
 
-/// For what now and then has to do work that was put off: to free what the grace period of RCU is
-/// over for, to get memory for a slab. One by one, it falls into some times only, most of them
-/// dearer than the result.
+/// For what now and then has to do deferred work: freeing memory after a grace period of RCU, or
+/// allocating a slab. Done one by one, that falls into some of the times only, most of which cost more
+/// than the result.
 pub(crate) const ONE_BY_ONE: Method = Method {
     blocks: 301,
     most: 1,

@@ -41,7 +41,7 @@ impl Caches {
         Ok(Self { table, shrink })
     }
 
-    /// Counts, after asking each cache to give back what it only keeps at hand.
+    /// Counts, after asking each cache to free the slabs that it keeps for later.
     pub fn counts(&mut self) -> anyhow::Result<Counts> {
         for cache in &self.shrink {
             cache.write_all_at(b"1", 0).context("shrinking a cache")?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Everything at once, for as long as one likes: the implementation changes to and fro, while on two
+//! Everything at once, for as long as asked: the implementation changes back and forth, while on two
 //! CPUs tasks query, register, deregister, hear, exit and are killed, at random.
 //!
 //! The seed decides what each task does; when it gets to do it is up to the machine. On each CPU a

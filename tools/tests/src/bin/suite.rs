@@ -38,7 +38,7 @@ enum Command {
     Run(Run),
     /// Sends random messages to C and to Rust and compares the answers.
     Fuzz(Fuzz),
-    /// Changes the implementation to and fro while tasks query, listen and exit at random.
+    /// Changes the implementation back and forth while tasks query, listen and exit at random.
     Soak(SoakArguments),
     /// Prints what this kernel answers, as JSON that is the same at every boot.
     Snapshot,

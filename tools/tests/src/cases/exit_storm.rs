@@ -232,7 +232,7 @@ impl Totals {
     }
 }
 
-/// The implementation changes to and fro while tasks end on both CPUs, with exits in flight at every
+/// The implementation changes back and forth while tasks end on both CPUs, with exits in flight at every
 /// change. Every task ends, and none is heard of twice.
 fn changes(context: &Context, with_listeners: bool) -> anyhow::Result<()> {
     // C's listener rests while Rust is in charge, and hears again afterwards.

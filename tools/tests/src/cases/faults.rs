@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The n-th allocation fails, for each n until nothing fails any more. Afterwards all is as before:
-//! who asks is answered, who is registered hears. Under C the same happens, and is reported beside.
+//! requests are answered, and registered listeners get records. The same is done under C, for comparison.
 
 use std::{os::fd::AsFd, sync::Arc};
 

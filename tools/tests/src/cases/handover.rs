@@ -82,7 +82,7 @@ fn no_query_is_lost(context: &Context, _: &str) -> anyhow::Result<()> {
     changed
 }
 
-/// Changes to and fro, and each time lets every thread have an answer from the new implementation.
+/// Changes back and forth, and each time waits until the new implementation has answered every thread.
 fn change(context: &Context, askers: &[Asker]) -> anyhow::Result<()> {
     for _ in 0..changes() {
         for implementation in [Implementation::Rust, Implementation::C] {

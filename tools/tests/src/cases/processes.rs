@@ -407,7 +407,7 @@ fn exec_of_a_thread(
     Ok(())
 }
 
-/// Who asks for itself does not stand still: its counters grow, all else stays.
+/// A process that asks for itself does not stand still: its counters grow, everything else stays.
 fn the_asking_one(context: &Context, _: &str) -> anyhow::Result<()> {
     let mut client = Client::connect(Options::default())?;
     compute_until_counted(WORK)?;

@@ -154,8 +154,8 @@ fn open_and_close(times: usize) -> anyhow::Result<()> {
     end_on_all().map(drop)
 }
 
-/// Under C it is on each until a record is sent to it in vain; under Rust there is no such moment
-/// to be seen. Either way the next one is alone.
+/// Under C it stays on each list until sending a record to it fails; under Rust it is gone at once.
+/// Either way the next listener is the only one.
 fn on_no_cpu(_: Implementation) -> anyhow::Result<()> {
     for _ in 0..20 {
         drop(Listener::on("0-1")?);

@@ -35,9 +35,9 @@ counts! {
     /// Records of a task or a process that stands still, equal to the first.
     Queries: "records, equal to the first", true;
     /// Records of the worker itself.
-    Own: "records of who asked", true;
-    /// Requests for a task that nobody is.
-    Refusals: "requests for nobody, refused", true;
+    Own: "records of the worker itself", true;
+    /// Requests for a task that does not exist.
+    Refusals: "requests for an absent task, refused", true;
     /// Control groups.
     Groups: "records of a control group", true;
     /// The family, asked for by name.
@@ -51,7 +51,7 @@ counts! {
     /// Of listeners.
     Deregistrations: "deregistrations", true;
     /// Listeners that were closed, or whose process ended, while registered.
-    Left: "listeners gone without a word", true;
+    Left: "listeners that left without deregistering", true;
     /// Messages about exits.
     Heard: "messages about exits", true;
     /// Exits that had to be heard of, and were.

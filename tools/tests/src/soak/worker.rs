@@ -215,7 +215,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Unless the implementation changes meanwhile, who is registered hears.
+    /// Unless the implementation changes meanwhile, a registered listener gets the record.
     fn prove(&mut self) -> anyhow::Result<()> {
         let cpu = self.known.cpu;
         let (heard, undisturbed) = self.shared.undisturbed(|| {
