@@ -43,8 +43,8 @@ const MEDIAN: Method = Method {
 };
 
 /// For what now and then has to do deferred work: freeing memory after a grace period of RCU, or
-/// allocating a slab. Done one by one, that falls into some of the times only, most of which cost more
-/// than the result.
+/// allocating a slab. Done one by one, that falls into some of the times only, most of which cost
+/// more than the result.
 pub(crate) const ONE_BY_ONE: Method = Method {
     blocks: 301,
     most: 1,

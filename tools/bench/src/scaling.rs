@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What clients that ask at once get together, by what one of them gets alone: whether they wait for
-//! each other.
+//! What clients that ask at once get together, by what one of them gets alone: whether they wait
+//! for each other.
 
 use crate::figures::{Rounds, Unit};
 

@@ -26,8 +26,8 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The signal that came, or 0.
 static PENDING: AtomicI32 = AtomicI32::new(0);
 
-/// From now on, SIGINT, SIGTERM and SIGHUP end all descendants of this program, and then it, as they
-/// always do.
+/// From now on, SIGINT, SIGTERM and SIGHUP end all descendants of this program, and then it, as
+/// they always do.
 pub(crate) fn end_on_signals() -> Result<()> {
     set_child_subreaper(Some(rustix::process::getpid())).context("cannot become a reaper")?;
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot handle signals")?;

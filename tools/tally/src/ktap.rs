@@ -55,7 +55,8 @@ impl<W: Write> Ktap<W> {
         self.line(&format!("{result} {number} {}", description(name)))
     }
 
-    /// Ends the test that has begun last: it has failed if one of its subtests has, or if it has none.
+    /// Ends the test that has begun last: it has failed if one of its subtests has, or if it has
+    /// none.
     pub fn end_subtests(&mut self, name: &str) -> io::Result<()> {
         let level = self.levels.pop().unwrap_or_default();
         self.result(name, level.failed == 0 && level.results > 0)

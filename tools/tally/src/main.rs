@@ -25,9 +25,9 @@ use crate::{
 
 /// Runs test commands and sums up their results.
 ///
-/// What a command's tests came to is read off its closing lines: those of Rust's libtest, or a plain
-/// `N passed, N failed`. A command without such a line counts as one test, passed if it exits with 0.
-/// A test that was skipped counts as failed.
+/// What a command's tests came to is read off its closing lines: those of Rust's libtest, or a
+/// plain `N passed, N failed`. A command without such a line counts as one test, passed if it exits
+/// with 0. A test that was skipped counts as failed.
 #[derive(Parser)]
 struct Arguments {
     /// How many commands run at a time. Their output appears in their order all the same.

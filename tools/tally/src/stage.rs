@@ -80,8 +80,8 @@ impl Stage {
     }
 }
 
-/// Runs the stages, `jobs` at a time, and shows the output of one after the other. If that fails, all
-/// commands are ended.
+/// Runs the stages, `jobs` at a time, and shows the output of one after the other. If that fails,
+/// all commands are ended.
 pub(crate) fn run(stages: &[Stage], jobs: usize) -> Result<Vec<Outcome>> {
     let (senders, receivers): (Vec<_>, Vec<_>) = stages.iter().map(|_| channel()).unzip();
     let queue = Mutex::new(stages.iter().zip(senders).enumerate());

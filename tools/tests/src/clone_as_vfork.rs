@@ -2,8 +2,8 @@
 
 //! Tasks that are over at once, as cheap as they can be.
 //!
-//! As after vfork, they borrow this process's memory until they have ended. A copy would cost far more
-//! than the end, on the debug kernel half a second.
+//! As after vfork, they borrow this process's memory until they have ended. A copy would cost far
+//! more than the end, on the debug kernel half a second.
 
 use anyhow::{Context, ensure};
 use nix::{
@@ -17,8 +17,8 @@ use crate::exit::wait4;
 /// Room for the stack of a child.
 pub(crate) const STACK: usize = 16 << 10;
 
-/// Starts a child that does what it is told, which ends with an exit status, and waits until it has.
-/// The child is still to be waited for. Returns its id.
+/// Starts a child that does what it is told, which ends with an exit status, and waits until it
+/// has. The child is still to be waited for. Returns its id.
 pub(crate) fn spawn(stack: &mut [u8; STACK], child: impl FnMut() -> isize) -> anyhow::Result<i32> {
     let flags = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
     // SAFETY: The stack is the child's alone as long as it runs, for this thread sleeps until then.

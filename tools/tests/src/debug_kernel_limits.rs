@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use crate::kernel_config::is_debug;
 
-/// How many times the time of other kernels the debug kernel may take before something counts as hung.
+/// How many times the time of other kernels the debug kernel may take before something counts as
+/// hung.
 const SLOWER: u32 = 2;
 
 /// How long something may take that takes at most `usual` on other kernels than the debug kernel.
@@ -30,8 +31,8 @@ const LONG: usize = 100;
 /// One of how many of a long list the debug kernel is given.
 const ONE_IN: usize = 5;
 
-/// All of a long list; on the debug kernel what is needed and of the others one in a few, always the
-/// same ones.
+/// All of a long list; on the debug kernel what is needed and of the others one in a few, always
+/// the same ones.
 pub fn some<T>(all: Vec<T>, is_needed: impl Fn(&T) -> bool) -> Vec<T> {
     if is_debug() {
         thin(all, is_needed)

@@ -2,8 +2,8 @@
 
 //! Tasks that end, each in another way, all on one CPU: what the kernel sends about them.
 //!
-//! The parent is this program started again with `exit ENDING`. It starts the process, waits for its
-//! end, and says in one line of JSON who there was and what `wait4` reported.
+//! The parent is this program started again with `exit ENDING`. It starts the process, waits for
+//! its end, and says in one line of JSON who there was and what `wait4` reported.
 
 use std::{
     env,
@@ -263,6 +263,8 @@ pub fn act(ending: Ending) -> anyhow::Result<()> {
             // Process 1 of a pid namespace knows only its id there.
             task.pid = process;
         }
+        // What is announced last is nearest to the end.
+        tasks.retain(|other: &Task| other.pid != task.pid);
         tasks.push(task);
     }
     if !tasks.iter().any(|task| task.pid == process) {
@@ -382,9 +384,9 @@ fn end(ending: Ending, announcer: Announcer) -> anyhow::Result<()> {
             prctl::set_name(c"\xe4\xf6\xfc \xff\x01-name-of-15")?;
             exit(0)
         }
-        Ending::TwoThreads => threads(2, announcer),
-        Ending::ManyThreads => threads(64, announcer),
-        Ending::Leaderless => leaderless(announcer),
+        Ending::TwoThreads => threads(2, announcer, begun),
+        Ending::ManyThreads => threads(64, announcer, begun),
+        Ending::Leaderless => leaderless(announcer, begun),
         Ending::ThreadExecutes => {
             let thread = thread::spawn(|| {
                 compute(Duration::from_micros(COMPUTED_US))?;
@@ -399,9 +401,9 @@ fn end(ending: Ending, announcer: Announcer) -> anyhow::Result<()> {
             execute(Path::new("/proc/self/exe"))
         }
         Ending::GroupExit | Ending::GroupExitByThread | Ending::GroupKilled => {
-            all_at_once(ending, &announcer)
+            all_at_once(ending, &announcer, begun)
         }
-        Ending::InStages => in_stages(announcer),
+        Ending::InStages => in_stages(announcer, begun),
     }
 }
 
@@ -436,7 +438,7 @@ fn input_and_output() -> anyhow::Result<()> {
 }
 
 /// All are there at the same time, and go one after the other.
-fn threads(number: usize, announcer: Announcer) -> anyhow::Result<()> {
+fn threads(number: usize, announcer: Announcer, lives_since: Moment) -> anyhow::Result<()> {
     let all = Arc::new(Barrier::new(number));
     let mut others = Vec::new();
     for index in 1..number {
@@ -445,10 +447,9 @@ fn threads(number: usize, announcer: Announcer) -> anyhow::Result<()> {
         let thread = thread::spawn(move || {
             let begun = Moment::now();
             compute(Duration::from_millis(1))?;
-            announcer.announce(&format!("thread-{index}"), begun)?;
             all.wait();
             let _ = wait.recv();
-            anyhow::Ok(())
+            announcer.announce(&format!("thread-{index}"), begun)
         });
         others.push((go, thread));
     }
@@ -457,6 +458,7 @@ fn threads(number: usize, announcer: Announcer) -> anyhow::Result<()> {
         drop(go);
         thread.join().map_err(|_| anyhow::anyhow!("panicked"))??;
     }
+    announcer.announce(LEADER, lives_since)?;
     exit(0)
 }
 
@@ -468,7 +470,7 @@ const CALLER: usize = 1;
 /// The thread that does not sleep.
 const BUSY: usize = 2;
 
-fn all_at_once(ending: Ending, announcer: &Announcer) -> anyhow::Result<()> {
+fn all_at_once(ending: Ending, announcer: &Announcer, lives_since: Moment) -> anyhow::Result<()> {
     let all = Arc::new(Barrier::new(AT_ONCE));
     for index in 1..AT_ONCE {
         let (all, announcer) = (Arc::clone(&all), announcer.clone());
@@ -493,6 +495,7 @@ fn all_at_once(ending: Ending, announcer: &Announcer) -> anyhow::Result<()> {
         });
     }
     all.wait();
+    announcer.announce(LEADER, lives_since)?;
     match ending {
         Ending::GroupExit => exit(STATUS as i32),
         Ending::GroupKilled => raise(Signal::SIGKILL)?,
@@ -503,7 +506,8 @@ fn all_at_once(ending: Ending, announcer: &Announcer) -> anyhow::Result<()> {
     }
 }
 
-fn leaderless(announcer: Announcer) -> anyhow::Result<()> {
+fn leaderless(announcer: Announcer, lives_since: Moment) -> anyhow::Result<()> {
+    let of_leader = announcer.clone();
     thread::spawn(move || {
         let result = outlive_the_leader(&announcer);
         if let Err(error) = result {
@@ -512,6 +516,7 @@ fn leaderless(announcer: Announcer) -> anyhow::Result<()> {
         }
         exit_thread()
     });
+    of_leader.announce(LEADER, lives_since)?;
     exit_leader()
 }
 
@@ -521,7 +526,7 @@ fn outlive_the_leader(announcer: &Announcer) -> anyhow::Result<()> {
     announcer.announce("survivor", begun)
 }
 
-fn in_stages(announcer: Announcer) -> anyhow::Result<()> {
+fn in_stages(announcer: Announcer, lives_since: Moment) -> anyhow::Result<()> {
     let mut others = Vec::new();
     for index in 1..3 {
         let announcer = announcer.clone();
@@ -529,9 +534,8 @@ fn in_stages(announcer: Announcer) -> anyhow::Result<()> {
         let thread = thread::spawn(move || {
             let begun = Moment::now();
             compute(Duration::from_millis(3))?;
-            announcer.announce(&format!("thread-{index}"), begun)?;
             let _ = wait.recv();
-            anyhow::Ok(())
+            announcer.announce(&format!("thread-{index}"), begun)
         });
         others.push((go, thread));
     }
@@ -543,6 +547,7 @@ fn in_stages(announcer: Announcer) -> anyhow::Result<()> {
     }
     await_stage()?;
     say("gone")?;
+    announcer.announce(LEADER, lives_since)?;
     exit(0)
 }
 

@@ -28,9 +28,9 @@ pub struct Known<'a> {
     /// Where the record is a process's: the records of all its tasks, that of the one that left it
     /// dead last.
     pub tasks: &'a [&'a Taskstats],
-    /// Whether the tasks ended one after the other. Otherwise one that ended can have been preempted
-    /// before it was added to its process, and the process's record lacks it: who is the last is
-    /// decided before (`do_exit()`).
+    /// Whether the tasks ended one after the other. Otherwise one that ended can have been
+    /// preempted before it was added to its process, and the process's record lacks it: who is the
+    /// last is decided before (`do_exit()`).
     pub one_by_one: bool,
 }
 
@@ -54,7 +54,8 @@ const TICK_US: u64 = 10_000;
 pub const TICKS_US: u64 = 2 * TICK_US;
 
 /// How much resident memory the counters of all CPUs can hide: a counter of a CPU is added to the
-/// total when it reaches 32 pages (`percpu_counter_batch`), and there are three kinds of pages. Two readings on two CPUs can be off in both directions.
+/// total when it reaches 32 pages (`percpu_counter_batch`), and there are three kinds of pages. Two
+/// readings on two CPUs can be off in both directions.
 const RESIDENT_KIB: u64 = 3 * 32 * 4 * 2 * 2;
 
 /// Rules for a task's record.
@@ -120,8 +121,8 @@ pub const TASK: &[Rule] = &[
     Rule {
         fields: &["cpu_run_virtual_total"],
         reason: "measured by the scheduler's clock",
-        says: "no less than the task knew, no more than wait4 reports; of a leader, no less than was \
-               computed",
+        says: "no less than the task knew, no more than wait4 reports; of a leader, no less than \
+               was computed",
         holds: |it| {
             let used_ns = it.record.cpu_run_virtual_total;
             let leader = it.record.ac_pid == it.record.ac_tgid;
@@ -176,8 +177,8 @@ pub const TASK: &[Rule] = &[
     Rule {
         fields: DELAYS,
         reason: "waiting depends on what else there is to do",
-        says: "as long as the task lived at most, but for blkio; count, total, maximum, minimum and \
-               moment agree",
+        says: "as long as the task lived at most, but for blkio; count, total, maximum, minimum \
+               and moment agree",
         holds: |it| {
             KINDS.iter().all(|kind| {
                 let delay = Delay::of(kind, it.record);
@@ -204,8 +205,8 @@ pub const DUMPED: &[Rule] = &[Rule {
 
 /// Rules for a process's record.
 ///
-/// A task is added to its process before its own record is filled in, so that the process has of each
-/// task no more than the task's own record says.
+/// A task is added to its process before its own record is filled in, so that the process has of
+/// each task no more than the task's own record says.
 pub const PROCESS: &[Rule] = &[
     Rule {
         fields: &["ac_etime"],
@@ -221,7 +222,8 @@ pub const PROCESS: &[Rule] = &[
             "cpu_scaled_run_real_total",
         ],
         reason: "the sum of what each of its tasks used, taken before that task's own record",
-        says: "no more than the sums of the tasks' records; equal to each other, where only ticks count",
+        says: "no more than the sums of the tasks' records; equal to each other, where only ticks \
+               count",
         holds: |it| {
             let nothing = |_: ThreadUsage| 0;
             let real_us = it.record.cpu_run_real_total / 1_000;
@@ -253,8 +255,8 @@ pub const PROCESS: &[Rule] = &[
     },
     Rule {
         fields: DELAYS,
-        reason: "the sum over its tasks; maximum, minimum and moment are those of the task that was \
-                 added last",
+        reason: "the sum over its tasks; maximum, minimum and moment are those of the task that \
+                 was added last",
         says: "no more than the sums of the tasks' records, and of copies on write the sums \
                themselves; maximum, minimum and moment are those of one task, or of a time when it \
                had waited less",
@@ -309,8 +311,8 @@ impl<'a> Known<'a> {
         self.tasks[first..].iter().copied()
     }
 
-    /// Whether a field of the process's record is at least the sum of what the tasks that were added
-    /// knew, and at most that of all tasks' records.
+    /// Whether a field of the process's record is at least the sum of what the tasks that were
+    /// added knew, and at most that of all tasks' records.
     fn adds_up(
         &self,
         used: impl Fn(ThreadUsage) -> u64,
@@ -428,8 +430,8 @@ impl Delay {
 
 /// Whether a time by the scheduler's clock is within one by the monotonic clock.
 ///
-/// The two are calibrated apart, to better than a percent, and where the scheduler has to correct its
-/// own it is off by a tick (`kernel/sched/clock.c`).
+/// The two are calibrated apart, to better than a percent, and where the scheduler has to correct
+/// its own it is off by a tick (`kernel/sched/clock.c`).
 fn within(scheduler_us: u64, monotonic_us: u64) -> bool {
     scheduler_us <= monotonic_us + monotonic_us / 100 + TICKS_US
 }
@@ -524,8 +526,8 @@ mod tests {
         assert!(!elsewhen.was_before(later));
     }
 
-    /// A process of two tasks that end, of which the first was not seen by its process where they do
-    /// not end one by one.
+    /// A process of two tasks that end, of which the first was not seen by its process where they
+    /// do not end one by one.
     #[test]
     fn a_task_that_the_process_lacks_is_seen() {
         let record = |pid: u32, switches: u64| {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Refuses to run anywhere but in a guest. The tests load modules, take CPUs offline, let allocations
-//! fail and leave a set-user-id program behind: nothing of that is to happen to a machine that
-//! somebody uses.
+//! Refuses to run anywhere but in a guest. The tests load modules, take CPUs offline, let
+//! allocations fail and leave a set-user-id program behind: nothing of that is to happen to a
+//! machine that somebody uses.
 
 use std::fs;
 

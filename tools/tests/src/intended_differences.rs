@@ -14,8 +14,8 @@ pub struct Intended {
     pub reason: &'static str,
 }
 
-/// Every intended difference of an answer. An entry that does not show when its case runs fails that
-/// case.
+/// Every intended difference of an answer. An entry that does not show when its case runs fails
+/// that case.
 pub const INTENDED: &[Intended] = &[];
 
 /// An intended difference of who hears of exits.
@@ -26,8 +26,8 @@ pub struct OfListeners {
     pub reason: &'static str,
 }
 
-/// Every intended difference of who hears of exits. The tests of `cases/sockets.rs` demand both what C
-/// does and what Rust does.
+/// Every intended difference of who hears of exits. The tests of `cases/sockets.rs` demand both
+/// what C does and what Rust does.
 pub const OF_LISTENERS: &[OfListeners] = &[
     OfListeners {
         case: "port id",
@@ -43,8 +43,8 @@ pub const OF_LISTENERS: &[OfListeners] = &[
 /// The error datagram `rust` without the text of the extended acknowledgement and the offset of the
 /// attribute, where C's has neither; everything else as it is. C explains none of its own refusals.
 ///
-/// With `NETLINK_EXT_ACK`, an error that is explained has more attributes, a longer length in its header,
-/// and a flag there. `cases/extack.rs` demands the text.
+/// With `NETLINK_EXT_ACK`, an error that is explained has more attributes, a longer length in its
+/// header, and a flag there. `cases/extack.rs` demands the text.
 pub fn without_text(c: &[u8], rust: &[u8]) -> Vec<u8> {
     let mut bytes = rust.to_vec();
     let (Some(of_c), Some(of_rust)) = (Extended::of(c), Extended::of(rust)) else {

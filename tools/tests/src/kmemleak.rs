@@ -33,8 +33,8 @@ impl Kmemleak {
         Ok(Self(()))
     }
 
-    /// Finds what was leaked since the boot, as the kernel describes it: a paragraph for each object.
-    /// Nothing, if all is well.
+    /// Finds what was leaked since the boot, as the kernel describes it: a paragraph for each
+    /// object. Nothing, if all is well.
     pub fn find(&self) -> anyhow::Result<String> {
         thread::sleep(AGE);
         for _ in 0..SCANS {

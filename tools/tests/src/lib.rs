@@ -9,14 +9,15 @@
 //!
 //! - Who answers: [`implementation`].
 //! - Who is asked for: [`workload`].
-//! - Who exits, who is told of it and what cannot be equal then: [`exit`], [`clone_as_vfork`], [`storm`],
-//!   [`listener`], [`exit_moving`].
+//! - Who exits, who is told of it and what cannot be equal then: [`exit`], [`clone_as_vfork`],
+//!   [`storm`], [`listener`], [`exit_moving`].
 //! - Who asks: [`caller`]; what is asked: [`requests`]; what came back and when: [`exchange`].
 //! - What is equal: [`compare`].
 //! - What is tested: [`cases`]; how much of it on the debug kernel: [`debug_kernel_limits`]; random
 //!   messages: [`fuzz`]; all at once: [`soak`].
 //! - Where it may run: [`guest_only`]; what is written of it: [`report`].
-//! - What the kernel has to say of itself: [`kernel_config`], [`kernel_log`], [`kmemleak`], [`slab`].
+//! - What the kernel has to say of itself: [`kernel_config`], [`kernel_log`], [`kmemleak`],
+//!   [`slab`].
 
 pub mod caller;
 pub mod cases;

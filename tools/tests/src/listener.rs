@@ -122,12 +122,12 @@ impl Listener {
     /// As [`Self::hear_all()`], after tasks have ended that were pinned to one CPU: `is_ours` tells
     /// them from all others. Their sequence numbers must be as promised.
     ///
-    /// In which order the numbers come, neither C nor Rust promises: a task that has its number can be
-    /// preempted before it sends. C promises less than Rust: it looks for the listeners of a CPU
+    /// In which order the numbers come, neither C nor Rust promises: a task that has its number can
+    /// be preempted before it sends. C promises less than Rust: it looks for the listeners of a CPU
     /// first, and takes the number of the CPU that the task is on then, so that a task that is not
-    /// pinned can take a number away. Under Rust each number comes once, and none is missing from the
-    /// first to the last of our tasks'; another task's may still be on its way. That is seen by a
-    /// listener that was never registered for another CPU, whose numbers are others.
+    /// pinned can take a number away. Under Rust each number comes once, and none is missing from
+    /// the first to the last of our tasks'; another task's may still be on its way. That is seen by
+    /// a listener that was never registered for another CPU, whose numbers are others.
     pub fn hear_numbered(
         &mut self,
         is_ours: impl Fn(&Taskstats) -> bool,
@@ -282,8 +282,8 @@ pub fn in_process(field: &Field) -> bool {
     delay || OF_PROCESS.contains(&field.name)
 }
 
-/// Fails if a sequence number came twice, and returns how many between the lowest and the highest did
-/// not come.
+/// Fails if a sequence number came twice, and returns how many between the lowest and the highest
+/// did not come.
 fn missing(sequences: impl Iterator<Item = u32>) -> anyhow::Result<u32> {
     let mut sorted: Vec<_> = sequences.collect();
     // The numbers can wrap: those of one test are less than half of all apart.

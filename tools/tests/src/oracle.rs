@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The test build of the module lets C fill each record as well, by way of a module of its own, which
-//! counts.
+//! The test build of the module lets C fill each record as well, by way of a module of its own,
+//! which counts.
 
 use std::{
     fmt,

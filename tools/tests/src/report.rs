@@ -6,12 +6,12 @@ use std::io::{self, Write};
 
 use tally::ktap::Ktap;
 
-/// Writes the result of each test as it ends. Tests that are about the same, `name::`, are subtests of
-/// one test.
+/// Writes the result of each test as it ends. Tests that are about the same, `name::`, are subtests
+/// of one test.
 pub struct Report {
     ktap: Ktap<Box<dyn Write + Send>>,
-    /// The tests that are still to come, the next one first, each with how many subtests of the same
-    /// test begin with it.
+    /// The tests that are still to come, the next one first, each with how many subtests of the
+    /// same test begin with it.
     groups: Vec<(String, usize)>,
     /// Subtests of the group that has begun which are still to come.
     left: usize,

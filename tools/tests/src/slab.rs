@@ -20,8 +20,8 @@ pub type Counts = BTreeMap<String, i64>;
 
 /// The caches.
 ///
-/// Their files stay open: to open them takes an object each, which stays in use for some seconds after
-/// the file was closed, as RCU holds it back.
+/// Their files stay open: to open them takes an object each, which stays in use for some seconds
+/// after the file was closed, as RCU holds it back.
 #[derive(Debug)]
 pub struct Caches {
     table: File,
@@ -59,14 +59,14 @@ impl Caches {
         Ok(counts)
     }
 
-    /// Whether counts tell anything on this kernel. On the debug kernel they do not: KASAN holds back
-    /// what is freed. There kmemleak looks for what is not, after the last test.
+    /// Whether counts tell anything on this kernel. On the debug kernel they do not: KASAN holds
+    /// back what is freed. There kmemleak looks for what is not, after the last test.
     pub fn tell() -> bool {
         !is_debug()
     }
 
-    /// Does something twice, of which each cache may keep `allowed` objects. The first time fills what
-    /// the kernel keeps for good; where counts tell nothing, it is the only one.
+    /// Does something twice, of which each cache may keep `allowed` objects. The first time fills
+    /// what the kernel keeps for good; where counts tell nothing, it is the only one.
     pub fn are_back_after(
         allowed: i64,
         mut act: impl FnMut() -> anyhow::Result<()>,
@@ -81,8 +81,8 @@ impl Caches {
         caches.are_back(&before, allowed)
     }
 
-    /// Fails unless each cache is back at no more than `allowed` objects more than before, at once or
-    /// soon: what RCU still holds back goes within seconds.
+    /// Fails unless each cache is back at no more than `allowed` objects more than before, at once
+    /// or soon: what RCU still holds back goes within seconds.
     fn are_back(&mut self, before: &Counts, allowed: i64) -> anyhow::Result<()> {
         let started = Instant::now();
         loop {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Everything at once, for as long as asked: the implementation changes back and forth, while on two
-//! CPUs tasks query, register, deregister, hear, exit and are killed, at random.
+//! Everything at once, for as long as asked: the implementation changes back and forth, while on
+//! two CPUs tasks query, register, deregister, hear, exit and are killed, at random.
 //!
 //! The seed decides what each task does; when it gets to do it is up to the machine. On each CPU a
 //! [`nursery`] keeps a few `worker`s going, each of which does some things and ends in some way.

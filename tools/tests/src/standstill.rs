@@ -17,9 +17,9 @@ pub fn wait_for(tid: u32, states: &[char]) -> anyhow::Result<()> {
 
 /// Whether a thread is in one of these states and has left its CPU.
 ///
-/// A task enters its new state before it has left its CPU, and what it does until then still counts.
-/// When `syscall` is read, the kernel waits for the task to leave its CPU (`wait_task_inactive()`),
-/// and says `running` of one that did not stay off it.
+/// A task enters its new state before it has left its CPU, and what it does until then still
+/// counts. When `syscall` is read, the kernel waits for the task to leave its CPU
+/// (`wait_task_inactive()`), and says `running` of one that did not stay off it.
 pub fn stands_still(tid: u32, states: &[char]) -> anyhow::Result<bool> {
     let directory = format!("/proc/{tid}/task/{tid}");
     // The name in it need not be UTF-8.

@@ -2,8 +2,8 @@
 
 //! That the debug kernel sees faults, and that what it says of them is taken for a complaint.
 //!
-//! The faults are in two modules, in the folder `planted` of this package. One guest makes them all,
-//! one after the other: what is said of each tells them apart.
+//! The faults are in two modules, in the folder `planted` of this package. One guest makes them
+//! all, one after the other: what is said of each tells them apart.
 
 use std::{env, path::Path, process::ExitCode, sync::Arc, time::Duration};
 

@@ -60,10 +60,12 @@ fn evidence(in_charge: Implementation) -> anyhow::Result<String> {
     let log = last.map_or_else(|| "of no provider".to_owned(), |line| format!("{line:?}"));
     Ok(match in_charge {
         Implementation::Rust => format!(
-            "Answered by {MODULE}, the Rust module: it is in /proc/modules, and the kernel's log says {log}."
+            "Answered by {MODULE}, the Rust module: it is in /proc/modules, and the kernel's log \
+             says {log}."
         ),
         Implementation::C => format!(
-            "Answered by the kernel's own C: {MODULE} is not in /proc/modules, and the kernel's log says {log}."
+            "Answered by the kernel's own C: {MODULE} is not in /proc/modules, and the kernel's \
+             log says {log}."
         ),
     })
 }

@@ -120,8 +120,8 @@ struct Run {
     /// Looks after all other tests for memory that the kernel has lost. It has to be able to.
     #[arg(long)]
     leaks: bool,
-    /// Writes the results to this file as well, in KTAP version 1. A guest has no files that last, but
-    /// `/dev/stderr` is that of the command which starts it.
+    /// Writes the results to this file as well, in KTAP version 1. A guest has no files that last,
+    /// but `/dev/stderr` is that of the command which starts it.
     #[arg(long, value_name = "FILE")]
     ktap: Option<PathBuf>,
     #[command(flatten)]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Many thousands of tasks that end on two CPUs: each is heard of once, with a number of its own, and
-//! with what `wait4` reported. And nothing of all this is left behind.
+//! Many thousands of tasks that end on two CPUs: each is heard of once, with a number of its own,
+//! and with what `wait4` reported. And nothing of all this is left behind.
 
 use std::{
     collections::BTreeMap,
@@ -147,7 +147,8 @@ impl Half {
 /// `wait4` reports the scheduler's exact time, divided between user and system time as the ticks
 /// were; the record has the ticks themselves in `ac_utime` and `ac_stime`, and the scheduler's time
 /// in `cpu_run_virtual_total`. The record is made before the task is through: what it does after
-/// that, `wait4` alone has, and not even always the switch by which it leaves its CPU for the last time.
+/// that, `wait4` alone has, and not even always the switch by which it leaves its CPU for the last
+/// time.
 fn agree(record: &Taskstats, ended: &Ended) -> anyhow::Result<()> {
     let usage = ended.usage;
     ensure!(record.ac_exitcode == usage.status, "exit status");
@@ -215,9 +216,9 @@ impl Totals {
         }
     }
 
-    /// What holds of tasks that lived one after the other on one CPU, of which a tick hits one at most,
-    /// however many ticks a busy machine loses. That a tick comes between the two readings of a task's
-    /// time is so rare that it does not happen to all tasks that have some.
+    /// What holds of tasks that lived one after the other on one CPU, of which a tick hits one at
+    /// most, however many ticks a busy machine loses. That a tick comes between the two readings of
+    /// a task's time is so rare that it does not happen to all tasks that have some.
     fn check(&self, took: Duration) -> anyhow::Result<()> {
         ensure!(
             self.scheduler_us <= self.reported_us + self.tasks,
@@ -232,8 +233,8 @@ impl Totals {
     }
 }
 
-/// The implementation changes back and forth while tasks end on both CPUs, with exits in flight at every
-/// change. Every task ends, and none is heard of twice.
+/// The implementation changes back and forth while tasks end on both CPUs, with exits in flight at
+/// every change. Every task ends, and none is heard of twice.
 fn changes(context: &Context, with_listeners: bool) -> anyhow::Result<()> {
     // C's listener rests while Rust is in charge, and hears again afterwards.
     let mut of_c = with_listeners.then(roomy).transpose()?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The text of a refusal for those who ask for it (`NETLINK_EXT_ACK`), and the offset of the attribute
-//! that is at fault. C gives neither.
+//! The text of a refusal for those who ask for it (`NETLINK_EXT_ACK`), and the offset of the
+//! attribute that is at fault. C gives neither.
 
 use std::{fs::File, os::fd::AsRawFd, sync::Arc};
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The n-th allocation fails, for each n until nothing fails any more. Afterwards all is as before:
-//! requests are answered, and registered listeners get records. The same is done under C, for comparison.
+//! requests are answered, and registered listeners get records. The same is done under C, for
+//! comparison.
 
 use std::{os::fd::AsFd, sync::Arc};
 

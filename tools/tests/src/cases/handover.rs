@@ -82,7 +82,8 @@ fn no_query_is_lost(context: &Context, _: &str) -> anyhow::Result<()> {
     changed
 }
 
-/// Changes back and forth, and each time waits until the new implementation has answered every thread.
+/// Changes back and forth, and each time waits until the new implementation has answered every
+/// thread.
 fn change(context: &Context, askers: &[Asker]) -> anyhow::Result<()> {
     for _ in 0..changes() {
         for implementation in [Implementation::Rust, Implementation::C] {

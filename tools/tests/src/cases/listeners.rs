@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Who is told of exits: several listeners, on some CPUs and on all, and those that behave badly.
-//! The same is demanded of C, of Rust and of C again; a module that is loaded again has no listeners.
+//! The same is demanded of C, of Rust and of C again; a module that is loaded again has no
+//! listeners.
 
 use std::sync::Arc;
 

@@ -317,7 +317,8 @@ const SUMS: &[Sum] = &[
     ("nivcsw", |it| it.nivcsw),
 ];
 
-/// That a process's record is the sum of the records of those that live and of what the others left.
+/// That a process's record is the sum of the records of those that live and of what the others
+/// left.
 fn is_sum(process: &Taskstats, live: &[Taskstats], left: &[Left]) -> anyhow::Result<()> {
     for (name, value) in SUMS {
         let of_live: u64 = live.iter().map(value).sum();

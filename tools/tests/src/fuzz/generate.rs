@@ -142,7 +142,8 @@ impl<'a> Generator<'a> {
     fn any_number(&mut self) -> u32 {
         match self.rng.random_range(0..8) {
             0..3 => self.choose(Names::SPECIAL),
-            // Small ones are descriptors, and ids of the kernel's threads, which do not stand still.
+            // Small ones are descriptors, and ids of the kernel's threads, which do not stand
+            // still.
             3 => self.rng.random_range(0..8),
             4 => {
                 let named: Vec<_> = self.names.all().collect();

@@ -7,8 +7,8 @@ use taskstats_client::record::RECORD_SIZE;
 use super::ask::Reply;
 use crate::compare::{Difference, compare};
 
-/// All differences between two replies to the same case, C's or the earlier one first; without those
-/// that [`crate::intended_differences`] says are meant.
+/// All differences between two replies to the same case, C's or the earlier one first; without
+/// those that [`crate::intended_differences`] says are meant.
 pub fn differences(earlier: &Reply, later: &Reply) -> Vec<Difference> {
     if settled(earlier, later) {
         return Vec::new();
@@ -27,8 +27,8 @@ pub fn differences(earlier: &Reply, later: &Reply) -> Vec<Difference> {
     found
 }
 
-/// Whether they are equal at a glance: all bytes are, and no record is among them, whose clocks must
-/// have moved.
+/// Whether they are equal at a glance: all bytes are, and no record is among them, whose clocks
+/// must have moved.
 fn settled(earlier: &Reply, later: &Reply) -> bool {
     let (a, b) = (&earlier.answer, &later.answer);
     a.datagrams == b.datagrams

@@ -138,12 +138,12 @@ pub fn compute(time: Duration) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Uses that much CPU time, and as much more as it takes until the thread's record has that much user
-/// and system time.
+/// Uses that much CPU time, and as much more as it takes until the thread's record has that much
+/// user and system time.
 ///
-/// Where ticks are counted, an emulator on a busy machine loses some of them. Only the record has the
-/// ticks: all other interfaces scale them to the scheduler's time. A thread that may not ask for its
-/// record uses `time` by the scheduler's clock alone.
+/// Where ticks are counted, an emulator on a busy machine loses some of them. Only the record has
+/// the ticks: all other interfaces scale them to the scheduler's time. A thread that may not ask
+/// for its record uses `time` by the scheduler's clock alone.
 pub fn compute_until_counted(time: Duration) -> anyhow::Result<()> {
     compute(time)?;
     let mut client = Client::connect(Options::default())?;
@@ -163,7 +163,8 @@ pub fn compute_until_counted(time: Duration) -> anyhow::Result<()> {
 
 /// Gives up the CPU so many times.
 ///
-/// A sleep that is over before the kernel has put the task to sleep is none: then the next one is longer.
+/// A sleep that is over before the kernel has put the task to sleep is none: then the next one is
+/// longer.
 pub(crate) fn switch(times: u64) -> anyhow::Result<()> {
     let mut sleep = Duration::from_micros(50);
     for _ in 0..times {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A process with any number of threads. Each has used the CPU and slept now and then, and sleeps on
-//! until it is told to exit or to call exec.
+//! A process with any number of threads. Each has used the CPU and slept now and then, and sleeps
+//! on until it is told to exit or to call exec.
 
 use std::{
     io::{BufRead, stdin},
@@ -104,8 +104,8 @@ impl Process {
 
 /// Becomes such a process.
 ///
-/// The first thread after the leader takes the orders, so that the leader can exit. `compute` uses the
-/// CPU time.
+/// The first thread after the leader takes the orders, so that the leader can exit. `compute` uses
+/// the CPU time.
 pub fn act(
     threads: usize,
     work: Duration,
