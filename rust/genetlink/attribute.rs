@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Attributes of a request and the policies that they are checked against.
+//! Attributes of a request.
 //!
 //! C header: [`include/net/netlink.h`](srctree/include/net/netlink.h)
 
@@ -13,28 +13,6 @@ use core::{
     marker::PhantomData,
     ptr::NonNull, //
 };
-
-/// What an attribute must look like to be let through to a command.
-///
-/// A command has a table of these, indexed by attribute type.
-#[repr(transparent)]
-pub(crate) struct Policy(bindings::nla_policy);
-
-impl Policy {
-    /// Anything goes.
-    pub(crate) const UNSPEC: Self = Self::of_type(bindings::NLA_UNSPEC);
-    /// A `u32`: at least four bytes.
-    pub(crate) const U32: Self = Self::of_type(bindings::NLA_U32);
-    /// A string, with or without a terminating NUL.
-    pub(crate) const STRING: Self = Self::of_type(bindings::NLA_STRING);
-
-    const fn of_type(type_: c_uint) -> Self {
-        let mut policy: bindings::nla_policy = pin_init::zeroed();
-        // CAST: The types of attributes fit a byte.
-        policy.type_ = type_ as u8;
-        Self(policy)
-    }
-}
 
 /// An attribute of a received message.
 ///
@@ -50,25 +28,6 @@ pub(crate) struct Attribute<'a> {
 }
 
 impl<'a> Attribute<'a> {
-    /// Wraps a table of attributes that the netlink core has parsed, indexed by type.
-    ///
-    /// # Safety
-    ///
-    /// `table` must come from the core's parser (`__nla_parse()`) and have `len` entries. It and the
-    /// message must stay as they are during `'a`.
-    #[inline]
-    pub(super) unsafe fn table(
-        table: *mut *mut bindings::nlattr,
-        len: usize,
-    ) -> &'a [Option<Self>] {
-        // INVARIANT: The parser has checked the length of each attribute against the message
-        // (`nla_ok()`), and by the safety requirements of this function the message stays as it is.
-        // SAFETY: By the safety requirements, there are as many entries, each of them null or an
-        // attribute. CAST: `Attribute` is a transparent wrapper of a pointer that is not null, so an
-        // option of it is a pointer.
-        unsafe { core::slice::from_raw_parts(table.cast::<Option<Self>>(), len) }
-    }
-
     #[inline]
     pub(super) fn as_ptr(self) -> *const bindings::nlattr {
         self.ptr.as_ptr()
@@ -91,11 +50,66 @@ impl<'a> Attribute<'a> {
         }
     }
 
+    /// Returns the payload as an unsigned number of four or eight bytes, or [`EINVAL`] if it is neither,
+    /// which a [`Policy::UINT`](super::Policy::UINT) rules out. Mirrors `nla_get_uint()`.
+    #[inline]
+    pub(crate) fn uint(self) -> Result<u64> {
+        let payload = self.payload();
+        match payload.len() {
+            4 => Ok(self.u32()?.into()),
+            8 => {
+                let bytes = payload.first_chunk().ok_or(EINVAL)?;
+                Ok(u64::from_ne_bytes(*bytes))
+            }
+            _ => Err(EINVAL),
+        }
+    }
+
+    /// Returns the payload up to the first NUL, if there is one.
+    #[inline]
+    pub(crate) fn string(self) -> &'a [u8] {
+        let payload = self.payload();
+        payload.split(|byte| *byte == 0).next().unwrap_or(payload)
+    }
+
     /// Returns the payload's first four bytes as a number, or [`EINVAL`] if there are fewer, which a
-    /// [`Policy::U32`] rules out. Mirrors `nla_get_u32()`.
+    /// [`Policy::U32`](super::Policy::U32) rules out. Mirrors `nla_get_u32()`.
     #[inline]
     pub(crate) fn u32(self) -> Result<u32> {
         let bytes = self.payload().first_chunk().ok_or(EINVAL)?;
         Ok(u32::from_ne_bytes(*bytes))
+    }
+}
+
+/// The attributes of a request.
+#[derive(Clone, Copy)]
+pub(crate) struct Attributes<'a>(&'a [Option<Attribute<'a>>]);
+
+impl<'a> Attributes<'a> {
+    /// Wraps a table of attributes that the netlink core has parsed, indexed by type. Null is an empty
+    /// one.
+    ///
+    /// # Safety
+    ///
+    /// `table` must be null, or come from the core's parser (`__nla_parse()`) and have `len` entries. It
+    /// and the message must stay as they are during `'a`.
+    #[inline]
+    pub(super) unsafe fn from_raw(table: *mut *mut bindings::nlattr, len: usize) -> Self {
+        if len == 0 || table.is_null() {
+            return Self(&[]);
+        }
+        // INVARIANT: The parser has checked the length of each attribute against the message
+        // (`nla_ok()`), and by the safety requirements of this function the message stays as it is.
+        // SAFETY: By the safety requirements, there are as many entries, each of them null or an
+        // attribute. CAST: `Attribute` is a transparent wrapper of a pointer that is not null, so an
+        // option of it is a pointer.
+        Self(unsafe { core::slice::from_raw_parts(table.cast::<Option<Attribute<'a>>>(), len) })
+    }
+
+    /// Returns the attribute of type `attribute`, the last one if there are several, if it is there.
+    #[inline]
+    pub(crate) fn get(self, attribute: c_uint) -> Option<Attribute<'a>> {
+        // CAST: `usize` is at least 32 bits wide.
+        *self.0.get(attribute as usize)?
     }
 }

@@ -2,7 +2,10 @@
 
 //! A generic netlink family and the data that its commands work on.
 
-use super::operation::Operation;
+use super::{
+    group::MulticastGroup,
+    operation::Operation, //
+};
 use kernel::{
     bindings,
     prelude::*,
@@ -23,9 +26,12 @@ pub(crate) trait Operations: Send + Sync + Sized + 'static {
     /// The family's commands.
     const OPS: &'static [Operation<Self>];
 
+    /// The family's multicast groups.
+    const GROUPS: &'static [MulticastGroup] = &[];
+
     /// What the family keeps for a socket from when a request of it asks for it
     /// ([`Request::socket_private`](super::Request::socket_private)) until the socket is closed, or
-    /// the family goes. Dropping it may sleep.
+    /// the family goes. Dropping it may sleep. `()` if it keeps nothing.
     type SocketPrivate: Default + Send + Sync;
 }
 
@@ -33,8 +39,11 @@ pub(crate) trait Operations: Send + Sync + Sized + 'static {
 ///
 /// It is usable from every network namespace, has no header of its own, and its commands run side by
 /// side, without generic netlink's lock: what they work on is [`Sync`], each sees a request of its
-/// own, and what is kept for a socket may be seen by several at once. This type does not register
-/// the family: who does so must take it down again before it is dropped.
+/// own, and what is kept for a socket may be seen by several at once.
+///
+/// A static one ([`Family::const_new`]) is registered by [`Family::register`]. One that is part of
+/// another value ([`Family::new`]) has no dumps, which may go on for a while after the family has
+/// gone, and whoever registers it must take it down again before it is dropped.
 ///
 /// # Invariants
 ///
@@ -53,31 +62,46 @@ unsafe impl<T: Operations> Send for Family<T> {}
 unsafe impl<T: Operations> Sync for Family<T> {}
 
 impl<T: Operations> Family<T> {
-    /// Makes a family of `module` around `data`.
+    /// Returns a family of `module` around `data`, to be put into a static variable.
+    pub(crate) const fn const_new(module: &'static ThisModule, data: T) -> Self {
+        // INVARIANT: The name is NUL-terminated, checked when compiling, and `OPS` and the policies
+        // it points to are static.
+        Self {
+            raw: Opaque::new(Self::raw(module.as_ptr())),
+            data,
+        }
+    }
+
+    /// Returns an initializer of a family of `module` around `data`.
     pub(crate) fn new(
         module: &'static ThisModule,
         data: impl Init<T, Error>,
     ) -> impl PinInit<Self, Error> {
+        const {
+            let mut i = 0;
+            while i < T::OPS.len() {
+                assert!(!T::OPS[i].dumps(), "only a static family may have dumps");
+                i += 1;
+            }
+        }
         let module = module.as_ptr();
 
         try_pin_init!(Self {
             data <- data,
-            // INVARIANT: The name is NUL-terminated, checked when compiling, and `OPS` and the
-            // policies it points to are static.
-            raw <- Opaque::new(const { Self::raw() }).chain(move |raw| {
-                // SAFETY: `raw` is being initialized, so nobody else has access to it.
-                let raw = unsafe { &mut *raw.get() };
-
-                raw.module = module;
-                // Not in `raw()`: the bit fields of bindings cannot be set when compiling.
-                raw.set_netnsok(1);
-                raw.set_parallel_ops(1);
-                Ok(())
-            }),
+            // INVARIANT: As in `const_new()`.
+            raw: Opaque::new(Self::raw(module)),
         })
     }
 
-    const fn raw() -> bindings::genl_family {
+    #[inline]
+    const fn raw(module: *mut bindings::module) -> bindings::genl_family {
+        bindings::genl_family {
+            module,
+            ..const { Self::constant() }
+        }
+    }
+
+    const fn constant() -> bindings::genl_family {
         let mut family: bindings::genl_family = pin_init::zeroed();
         let mut i = 0;
 
@@ -90,18 +114,25 @@ impl<T: Operations> Family<T> {
         }
         family.version = T::VERSION;
         family.resv_start_op = T::RESV_START_OP;
+        family._bitfield_1 = flags();
         // CAST: `Operation` is a transparent wrapper of `genl_ops`.
         family.ops = T::OPS.as_ptr().cast();
         assert!(T::OPS.len() <= u8::MAX as usize);
         // CAST: Checked above.
         family.n_ops = T::OPS.len() as u8;
+        // CAST: `MulticastGroup` is a transparent wrapper of `genl_multicast_group`.
+        family.mcgrps = T::GROUPS.as_ptr().cast();
+        assert!(T::GROUPS.len() <= u8::MAX as usize);
+        // CAST: Checked above.
+        family.n_mcgrps = T::GROUPS.len() as u8;
 
-        // The core allocates it with `kzalloc()`.
-        assert!(align_of::<T::SocketPrivate>() <= bindings::ARCH_KMALLOC_MINALIGN);
-        assert!(size_of::<T::SocketPrivate>() != 0);
-        family.sock_priv_size = size_of::<T::SocketPrivate>();
-        family.sock_priv_init = Some(Self::socket_private_init);
-        family.sock_priv_destroy = Some(Self::socket_private_destroy);
+        if size_of::<T::SocketPrivate>() != 0 {
+            // The core allocates it with `kzalloc()`.
+            assert!(align_of::<T::SocketPrivate>() <= bindings::ARCH_KMALLOC_MINALIGN);
+            family.sock_priv_size = size_of::<T::SocketPrivate>();
+            family.sock_priv_init = Some(Self::socket_private_init);
+            family.sock_priv_destroy = Some(Self::socket_private_destroy);
+        }
         family
     }
 
@@ -109,7 +140,7 @@ impl<T: Operations> Family<T> {
     ///
     /// To be called by the generic netlink core alone, as the `sock_priv_init` of a `Family<T>`.
     unsafe extern "C" fn socket_private_init(private: *mut c_void) {
-        // SAFETY: The core passes memory of `sock_priv_size` bytes, aligned as checked in `raw()`.
+        // SAFETY: The core passes memory of `sock_priv_size` bytes, aligned as checked above.
         unsafe { private.cast::<T::SocketPrivate>().write(Default::default()) };
     }
 
@@ -144,5 +175,68 @@ impl<T: Operations> Family<T> {
     #[inline]
     pub(crate) fn data(&self) -> &T {
         &self.data
+    }
+}
+
+/// Returns the bit field of a `genl_family` with `netnsok` and `parallel_ops`, as in
+/// `rust/kernel/net/netlink.rs`: the setters of bindings cannot be called when compiling. A KUnit
+/// test compares it with theirs.
+pub(super) const fn flags() -> bindings::__BindgenBitfieldUnit<[u8; 1]> {
+    let bits = u8::from_le(1 << 0 | 1 << 1);
+    // SAFETY: The bit field is a byte.
+    unsafe { core::mem::transmute::<u8, bindings::__BindgenBitfieldUnit<[u8; 1]>>(bits) }
+}
+
+/// Tells whether [`flags()`] are what the setters of bindings make.
+#[cfg(test_build)]
+pub(crate) fn flags_are_as_bindgen_sets_them() -> bool {
+    let mut family = bindings::genl_family::default();
+    family.set_netnsok(1);
+    family.set_parallel_ops(1);
+    let flags = bindings::genl_family {
+        _bitfield_1: flags(),
+        ..Default::default()
+    };
+    // SAFETY: The bit field is a byte.
+    let byte = |family: &bindings::genl_family| unsafe {
+        core::ptr::from_ref(&family._bitfield_1).cast::<u8>().read()
+    };
+    byte(&family) == byte(&flags)
+}
+
+/// The registration of a family, which ends when this is dropped.
+///
+/// # Invariants
+///
+/// The family is registered.
+pub(crate) struct Registration<T: Operations> {
+    family: &'static Family<T>,
+}
+
+impl<T: Operations> Family<T> {
+    /// Registers the family. From then on, requests come. Mirrors `genl_register_family()`.
+    ///
+    /// [`EEXIST`] if there is a family of that name.
+    pub(crate) fn register(&'static self) -> Result<Registration<T>> {
+        // SAFETY: By the type invariants, the family is ready to be registered. It is static, so it
+        // outlives the registration and all dumps: while one goes on, the module stays.
+        kernel::error::to_result(unsafe { bindings::genl_register_family(self.as_raw()) })?;
+        // INVARIANT: Registered above.
+        Ok(Registration { family: self })
+    }
+}
+
+impl<T: Operations> Registration<T> {
+    /// Returns the family.
+    #[inline]
+    pub(crate) fn family(&self) -> &'static Family<T> {
+        self.family
+    }
+}
+
+impl<T: Operations> Drop for Registration<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, the family is registered.
+        unsafe { bindings::genl_unregister_family(self.family.as_raw()) };
     }
 }

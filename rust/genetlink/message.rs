@@ -7,10 +7,12 @@
 //! [`include/net/netlink.h`](srctree/include/net/netlink.h)
 
 use super::{
-    family::Operations,
+    family::{
+        Family,
+        Operations, //
+    },
     gfp::raw_flags,
-    payload::Payload,
-    Family, //
+    payload::Payload, //
 };
 use kernel::{
     alloc::{
@@ -18,6 +20,7 @@ use kernel::{
         Flags, //
     },
     bindings,
+    error::to_result,
     prelude::*, //
 };
 
@@ -219,6 +222,36 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
+    /// Sends the packet to the members of a group of the family, in the initial network namespace.
+    /// Mirrors `genlmsg_multicast()`.
+    ///
+    /// `group` is an index into [`Operations::GROUPS`]; [`EINVAL`] if there is none of that index, or
+    /// the family has never been registered, [`ESRCH`] if nobody is a member.
+    pub(crate) fn multicast<T: Operations>(
+        self,
+        family: &Family<T>,
+        group: usize,
+        flags: Flags,
+    ) -> Result {
+        // SAFETY: By its type invariants, the family is valid. The id is written before there are
+        // members.
+        let id = unsafe { (&raw const (*family.as_raw()).id).read_volatile() };
+        if id == 0 || group >= T::GROUPS.len() {
+            return Err(EINVAL);
+        }
+        // SAFETY: The family is valid, and has this group and the number of its first one. We give a finished message away. CAST:
+        // There are at most 255 groups.
+        to_result(unsafe {
+            bindings::genlmsg_multicast(
+                family.as_raw(),
+                self.into_raw(),
+                0,
+                group as c_uint,
+                raw_flags(flags),
+            )
+        })
+    }
+
     /// Gives the socket buffer away.
     #[inline]
     pub(super) fn into_raw(self) -> *mut bindings::sk_buff {

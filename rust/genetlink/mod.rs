@@ -2,12 +2,16 @@
 
 //! Generic netlink families that answer requests.
 //!
-//! The kernel crate's `kernel::net::netlink` sends multicast messages; what it lacks is here until
-//! it has it: operations with their policies, requests, replies, refusals, sockets and what a
-//! family keeps for each of them.
-//! Nothing in this module knows what is sent, so that it can move to the kernel crate as it stands.
+//! The kernel crate's `kernel::net::netlink` sends multicast messages of a static family. This is
+//! that, with its names where they mean the same, and with what it lacks: operations that answer one
+//! request or dump, policies, replies, refusals with words, nests, groups with permissions, and what a
+//! family keeps for a socket. Its own types cannot be extended from a module, so they are here again
+//! until this moves there; nothing here knows what is sent.
 //!
-//! Not supported: dumps, multicast groups, split operations.
+//! [`Socket`] and [`Request::socket_private`] need functions that C does not export:
+//! `netlink_unicast_sock()` and `genl_sk_priv_get()`. Families that use neither do without.
+//!
+//! Not supported: headers of a family's own, operations in the split form, arrays of nests.
 //!
 //! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
 
@@ -16,27 +20,39 @@
 
 mod attribute;
 mod command;
+mod dump;
 mod family;
 mod gfp;
+mod group;
 mod message;
 mod operation;
 mod payload;
+mod policy;
 mod refusal;
 mod request;
 mod socket;
 
+#[cfg(test_build)]
+pub(crate) use self::family::flags_are_as_bindgen_sets_them;
 pub(crate) use self::{
     attribute::{
         Attribute,
-        Policy, //
+        Attributes, //
     },
     command::{
         Command,
-        Permission, //
+        Permission,
+        Validation, //
     },
+    dump::Dump,
     family::{
         Family,
-        Operations, //
+        Operations,
+        Registration, //
+    },
+    group::{
+        Membership,
+        MulticastGroup, //
     },
     message::{
         GenlMsg,
@@ -51,7 +67,14 @@ pub(crate) use self::{
         HEADER,
         PADS_64BIT, //
     },
+    policy::{
+        Policy,
+        Range, //
+    },
     refusal::Refusal,
-    request::Request,
+    request::{
+        Reply,
+        Request, //
+    },
     socket::Socket, //
 };

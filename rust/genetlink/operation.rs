@@ -25,4 +25,9 @@ impl<T> Operation<T> {
             _family: PhantomData,
         }
     }
+
+    /// Tells whether the command can be asked to dump.
+    pub(super) const fn dumps(&self) -> bool {
+        self.raw.dumpit.is_some()
+    }
 }

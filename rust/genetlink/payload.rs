@@ -280,8 +280,9 @@ impl Payload {
         let (begin, left) = (self.end, self.left);
         self.extend(HEADER)?;
 
-        let header =
-            fill(self).and_then(|()| AttributeHeader::new(type_, left - self.left - HEADER));
+        let header = fill(self).and_then(|()| {
+            AttributeHeader::new(type_, left.wrapping_sub(self.left).wrapping_sub(HEADER))
+        });
         match header {
             Ok(header) => {
                 // SAFETY: The bytes appended first, which are part of the data; attributes are
@@ -301,7 +302,14 @@ impl Payload {
         let skb = self.skb.as_ptr();
         // SAFETY: By the type invariants, `skb` is valid. CAST: The room is less than 2^32 bytes, of
         // which a part was used.
-        unsafe { bindings::skb_trim(skb, (*skb).len - (left - self.left) as c_uint) };
+        unsafe {
+            bindings::skb_trim(
+                skb,
+                (*skb)
+                    .len
+                    .wrapping_sub(left.wrapping_sub(self.left) as c_uint),
+            )
+        };
         // INVARIANT: As it was before.
         self.end = end;
         self.left = left;

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/netlink.h`](srctree/include/linux/netlink.h)
 
-use super::Attribute;
+use super::attribute::Attribute;
 use kernel::{
     bindings,
     prelude::*, //

@@ -3,20 +3,26 @@
 //! A request and the one reply that it may get.
 
 use super::{
-    attribute::Attribute,
+    attribute::{
+        Attribute,
+        Attributes, //
+    },
     family::Operations,
     message::{
         GenlMsg,
-        NetlinkSkBuff, //
+        NetlinkSkBuff,
+        Room, //
     },
+    payload::Payload,
     socket::Socket,
-    Payload,
-    Room, //
 };
 use kernel::{
     alloc::Flags,
     bindings,
-    error::from_err_ptr,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     prelude::*, //
 };
 
@@ -37,7 +43,7 @@ use core::{
 /// [`Family<T>`](super::Family). `attributes` are those of the request, and `socket` sent it.
 pub(crate) struct Request<'a, T> {
     info: NonNull<bindings::genl_info>,
-    attributes: &'a [Option<Attribute<'a>>],
+    attributes: Attributes<'a>,
     socket: &'a Socket,
     _info: PhantomData<&'a bindings::genl_info>,
     _family: PhantomData<fn(&T)>,
@@ -66,7 +72,7 @@ impl<'a, T: Operations> Request<'a, T> {
             // SAFETY: By the safety requirements of this function, `info` is valid.
             info: unsafe { NonNull::new_unchecked(info) },
             // SAFETY: By the safety requirements of this function.
-            attributes: unsafe { Attribute::table((*info).attrs, attributes) },
+            attributes: unsafe { Attributes::from_raw((*info).attrs, attributes) },
             // SAFETY: `netlink_unicast()` has noted the socket that sent the message, which is in
             // the middle of doing so, and stays open until it has done so.
             socket: unsafe { Socket::from_ptr((*parameters).sk) },
@@ -78,8 +84,7 @@ impl<'a, T: Operations> Request<'a, T> {
     /// Returns the attribute of type `attribute`, the last one if there are several, if it is there.
     #[inline]
     pub(crate) fn attribute(&self, attribute: c_uint) -> Option<Attribute<'a>> {
-        // CAST: `usize` is at least 32 bits wide.
-        *self.attributes.get(attribute as usize)?
+        self.attributes.get(attribute)
     }
 
     /// Returns the socket that sent the request.
@@ -91,6 +96,7 @@ impl<'a, T: Operations> Request<'a, T> {
     /// Returns what the family keeps for the socket that sent the request; [`ENOMEM`] if there is no
     /// memory for it. Mirrors `genl_sk_priv_get()`.
     pub(crate) fn socket_private(&self) -> Result<&'a T::SocketPrivate> {
+        const { assert!(size_of::<T::SocketPrivate>() != 0) };
         // SAFETY: By the type invariants, the family is valid and registered, with private memory
         // for sockets. The core changes only what is its own in it.
         let private = from_err_ptr(unsafe {
@@ -118,20 +124,49 @@ impl<'a, T: Operations> Request<'a, T> {
         Ok(Reply {
             message,
             socket: self.socket,
+            info: self.info,
         })
     }
 }
 
 /// The reply to a request. Dropping it sends nothing.
+///
+/// # Invariants
+///
+/// `info` points to the `genl_info` of the request, which is valid during `'a`.
 pub(crate) struct Reply<'a> {
     message: GenlMsg,
     socket: &'a Socket,
+    info: NonNull<bindings::genl_info>,
 }
 
 impl Reply<'_> {
-    /// Sends the reply to the socket that sent the request. Mirrors `genlmsg_reply()`.
-    #[inline]
+    /// Sends the reply to the port id that the request came from. Mirrors `genlmsg_reply()`.
     pub(crate) fn send(self) -> Result {
+        let info = self.info.as_ptr();
+        #[cfg(CONFIG_NET_NS)]
+        // SAFETY: By the type invariants, `info` is valid.
+        let net = unsafe { (*info)._net.net };
+        #[cfg(not(CONFIG_NET_NS))]
+        let net = &raw mut bindings::init_net;
+
+        // SAFETY: The namespace is the one of the socket that sent the request, and exists as long as
+        // that. We give a finished message away. CAST: A small constant.
+        let sent = unsafe {
+            bindings::netlink_unicast(
+                (*net).genl_sock,
+                self.message.end().into_raw(),
+                (*info).snd_portid,
+                bindings::MSG_DONTWAIT as c_int,
+            )
+        };
+        to_result(sent)
+    }
+
+    /// Sends the reply to the very socket that sent the request, whatever its port id, which need not
+    /// be looked up.
+    #[inline]
+    pub(crate) fn send_to_socket(self) -> Result {
         self.socket.send(self.message.end())
     }
 }

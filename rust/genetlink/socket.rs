@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/net/sock.h`](srctree/include/net/sock.h)
 
-use super::Packet;
+use super::message::Packet;
 use kernel::{
     bindings,
     error::to_result,

@@ -15,7 +15,8 @@ use crate::{
         Policy,
         Refusal,
         Request,
-        Room, //
+        Room,
+        Validation, //
     },
 };
 use kernel::{
@@ -28,10 +29,13 @@ use zerocopy_derive::KnownLayout;
 /// `CGROUPSTATS_CMD_GET`.
 pub(crate) struct Get;
 
+#[vtable]
 impl Command for Get {
     type Family = Taskstats;
+    type Cursor = ();
 
     const CMD: u8 = CGROUPSTATS_CMD_GET as u8;
+    const VALIDATION: Validation = Validation::Liberal;
     const PERMISSION: Permission = Permission::Any;
     const POLICY: &'static [Policy] = &[
         Policy::UNSPEC,
@@ -63,7 +67,7 @@ impl Command for Get {
         counts.header =
             AttributeHeader::of::<CGROUPSTATS_TYPE_CGROUP_STATS, { size_of::<CgroupStats>() }>();
         counts.stats = stats.into_bytes();
-        Ok(reply.send()?)
+        Ok(reply.send_to_socket()?)
     }
 }
 

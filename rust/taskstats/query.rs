@@ -28,7 +28,8 @@ use crate::{
         Permission,
         Policy,
         Refusal,
-        Request, //
+        Request,
+        Validation, //
     },
 };
 use kernel::{
@@ -41,10 +42,13 @@ use kernel::{
 /// `TASKSTATS_CMD_GET`.
 pub(crate) struct Get;
 
+#[vtable]
 impl Command for Get {
     type Family = Taskstats;
+    type Cursor = ();
 
     const CMD: u8 = TASKSTATS_CMD_GET as u8;
+    const VALIDATION: Validation = Validation::Liberal;
     const PERMISSION: Permission = Permission::NetAdmin;
     const POLICY: &'static [Policy] = &[
         Policy::UNSPEC,
@@ -108,7 +112,7 @@ fn answer_task<'a>(
         record.fill(TaskView::of(&task), Namespaces::current(current!())?);
         Ok(())
     })?;
-    Ok(reply.send()?)
+    Ok(reply.send_to_socket()?)
 }
 
 /// Mirrors `cmd_attr_tgid()`.
@@ -126,7 +130,7 @@ fn answer_process<'a>(
         ESRCH => no_such_task(attribute),
         errno => errno.into(),
     })?;
-    Ok(reply.send()?)
+    Ok(reply.send_to_socket()?)
 }
 
 fn no_such_task(id: Attribute<'_>) -> Refusal<'_> {
