@@ -26,8 +26,8 @@ impl CgroupStats {
     /// Counts the tasks of the control group whose directory `file` is. Mirrors
     /// `cgroupstats_build()`.
     ///
-    /// [`EINVAL`] if it is not a directory of a version 1 hierarchy, [`ENOENT`] if the group has been
-    /// removed.
+    /// [`EINVAL`] if it is not a directory of a version 1 hierarchy, [`ENOENT`] if the group has
+    /// been removed.
     pub(crate) fn of(file: &LocalFile) -> Result<Self> {
         let mut stats = Self([0; size_of::<cgroupstats>()]);
 

@@ -24,7 +24,7 @@ fn possible_mask() -> &'static Cpumask {
     unsafe { Cpumask::from_raw(&raw const bindings::__cpu_possible_mask) }
 }
 
-/// Tells whether `cpu` is a possible one.
+/// Returns whether `cpu` is possible.
 #[inline]
 pub(crate) fn is_possible(cpu: CpuId) -> bool {
     possible_mask().test(cpu)
@@ -50,19 +50,20 @@ fn cpus(mask: &Cpumask) -> impl DoubleEndedIterator<Item = CpuId> + '_ {
 pub(crate) struct CpuSet(CpumaskVar);
 
 impl CpuSet {
-    /// The most bytes that a list may have, more than the longest sensible one.
+    /// The maximum length of a list in bytes, more than the longest sensible one has.
     ///
     /// Mirrors `TASKSTATS_CPUMASK_MAXLEN`.
     // CAST: `usize` is at least 32 bits wide.
     const MAX_LEN: usize = 100 + 6 * bindings::NR_CPUS as usize;
 
-    /// Reads a list as in `0-2,5`, which may end in a newline or a NUL. Mirrors `parse()` of
+    /// Parses a list such as `0-2,5`, which may end in a newline or a NUL. Mirrors `parse()` of
     /// `kernel/taskstats.c`, and the check of `add_del_listener()`.
     ///
-    /// [`E2BIG`] for a list that is too long, [`EINVAL`] for an empty one and for one that has a CPU
-    /// which is not possible, [`ENOMEM`], or what the kernel's parser (`bitmap_parselist()`) says.
+    /// [`E2BIG`] for a list that is too long, [`EINVAL`] for an empty one and for one that has a
+    /// CPU which is not possible, [`ENOMEM`], or what the kernel's parser (`bitmap_parselist()`)
+    /// says.
     ///
-    /// The errno comes with words.
+    /// The errno comes with a message.
     pub(crate) fn parse(list: &[u8]) -> Result<Self, (Error, &'static CStr)> {
         if list.len() > Self::MAX_LEN {
             return Err((E2BIG, c"the list of CPUs is too long"));
@@ -99,8 +100,8 @@ impl CpuSet {
     }
 }
 
-/// Adds the CPUs of `list` to `mask`: of what is before the first NUL. [`EINVAL`] if the last byte is
-/// none. Mirrors `cpulist_parse()`.
+/// Adds the CPUs of `list` to `mask`: of what is before the first NUL. [`EINVAL`] if the last byte
+/// is none. Mirrors `cpulist_parse()`.
 fn parse(list: &[u8], mask: &mut Cpumask) -> Result {
     if list.last() != Some(&0) {
         return Err(EINVAL);

@@ -10,8 +10,8 @@ use kernel::{
     cred::Credential, //
 };
 
-/// Returns the real user and group of `cred` as `ns` knows them, and the overflow ids if it does not.
-/// Mirrors `from_kuid_munged()` and `from_kgid_munged()`.
+/// Returns the real user and group of `cred` as `ns` knows them, and the overflow ids if it does
+/// not. Mirrors `from_kuid_munged()` and `from_kgid_munged()`.
 #[inline]
 pub(crate) fn real_ids_in(cred: &Credential, ns: &UserNamespace) -> (u32, u32) {
     let cred = cred.as_ptr();

@@ -20,7 +20,8 @@ pub(crate) fn add<T: FromBytes + IntoBytes>(stats: &mut T, task: TaskView<'_>) {
         assert!(align_of::<T>() >= align_of::<bindings::taskstats>());
     }
 
-    // SAFETY: The task is valid. Size and alignment are those of the struct, whose fields are numbers;
-    // all bytes of a `T` are initialized, and any bytes make one. What is returned is always 0.
+    // SAFETY: The task is valid. Size and alignment are those of the struct, whose fields are
+    // numbers; all bytes of a `T` are initialized, and any bytes make one. What is returned is
+    // always 0.
     unsafe { bindings::delayacct_add_tsk(core::ptr::from_mut(stats).cast(), task.as_ptr()) };
 }

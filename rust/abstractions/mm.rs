@@ -33,9 +33,9 @@ pub(crate) struct Executable {
 }
 
 impl Memory {
-    /// Looks at the memory of `task`; it has none if it is the kernel's, or past the point of its
-    /// exit where it gives its memory up. Mirrors what `xacct_add_tsk()` and `exe_add_tsk()` read,
-    /// under one lock and without a reference.
+    /// Returns what is known of the memory of `task`, or `None` if it is a kernel thread, or
+    /// exiting and past `exit_mm()`. Mirrors what `xacct_add_tsk()` and `exe_add_tsk()` read, under
+    /// one lock and without a reference.
     pub(crate) fn of(task: TaskView<'_>) -> Option<Self> {
         if task.flags().kthread() {
             return None;
@@ -98,8 +98,9 @@ impl<'a> MmGuard<'a> {
     fn executable(&self) -> Option<ARef<File>> {
         // SAFETY: By the type invariants, `mm` has a user.
         let file = unsafe { bindings::get_mm_exe_file(self.mm.as_ptr()) };
-        // SAFETY: The function has taken a reference to the file, which is ours now. Positions in it are
-        // nobody's business here: nothing is read from it. CAST: `File` is a transparent wrapper.
+        // SAFETY: The function has taken a reference to the file, which is ours now. Positions in
+        // it are nobody's business here: nothing is read from it. CAST: `File` is a transparent
+        // wrapper.
         NonNull::new(file.cast::<File>()).map(|file| unsafe { ARef::from_raw(file) })
     }
 }

@@ -73,7 +73,7 @@ impl<'a> Namespaces<'a> {
         }
     }
 
-    /// Tells whether these are the initial ones.
+    /// Returns whether these are the initial ones.
     #[inline]
     pub(crate) fn are_init(self) -> bool {
         let init = Namespaces::init();

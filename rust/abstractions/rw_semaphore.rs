@@ -22,7 +22,7 @@ use core::{
     },
 };
 
-/// Makes an initializer of an [`RwSemaphore`] with a lock class of its own.
+/// Creates an initializer for an [`RwSemaphore`] with a lock class of its own.
 macro_rules! new_rw_semaphore {
     ($data:expr, $name:expr $(,)?) => {
         $crate::abstractions::rw_semaphore::RwSemaphore::new(
@@ -34,7 +34,7 @@ macro_rules! new_rw_semaphore {
 }
 pub(crate) use new_rw_semaphore;
 
-/// A reader/writer semaphore with the data that it protects. Who waits for it sleeps.
+/// A reader/writer semaphore with the data that it protects. Taking it may sleep.
 ///
 /// # Invariants
 ///
@@ -54,7 +54,7 @@ unsafe impl<T: Send> Send for RwSemaphore<T> {}
 unsafe impl<T: Send + Sync> Sync for RwSemaphore<T> {}
 
 impl<T> RwSemaphore<T> {
-    /// Makes an initializer; see [`new_rw_semaphore!`].
+    /// Creates an initializer; see [`new_rw_semaphore!`].
     pub(crate) fn new(
         data: T,
         name: &'static CStr,
@@ -71,7 +71,7 @@ impl<T> RwSemaphore<T> {
         })
     }
 
-    /// Waits until there is no writer. Mirrors `down_read()`.
+    /// Takes the semaphore for reading. Mirrors `down_read()`.
     #[inline]
     pub(crate) fn read(&self) -> ReadGuard<'_, T> {
         // SAFETY: By the type invariants, the semaphore is initialized.
@@ -83,7 +83,7 @@ impl<T> RwSemaphore<T> {
         }
     }
 
-    /// Waits until there is neither writer nor reader. Mirrors `down_write()`.
+    /// Takes the semaphore for writing. Mirrors `down_write()`.
     #[inline]
     pub(crate) fn write(&self) -> WriteGuard<'_, T> {
         // SAFETY: By the type invariants, the semaphore is initialized.

@@ -47,26 +47,27 @@ pub(crate) struct CpuTime {
     pub(crate) system_ns: u64,
 }
 
-/// A task's name; the last byte is a NUL, and what is behind the first one says nothing.
+/// A task's name. The last byte is a NUL; bytes after the first NUL are meaningless.
 // CAST: `usize` is at least 32 bits wide.
 pub(crate) type Comm = [u8; bindings::TASK_COMM_LEN as usize];
 
-/// I/O so far, 0 what the kernel is not configured to count. Bytes unless named otherwise.
+/// I/O so far, in bytes unless the name says otherwise. Counters that the kernel is not configured
+/// for are 0.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct IoCounters {
-    /// By system calls, wherever from.
+    /// Bytes read by system calls, from anywhere.
     pub(crate) read_char: u64,
-    /// By system calls, wherever to.
+    /// Bytes written by system calls, to anywhere.
     pub(crate) write_char: u64,
-    /// A number of calls.
+    /// Number of system calls that read.
     pub(crate) read_syscalls: u64,
-    /// A number of calls.
+    /// Number of system calls that write.
     pub(crate) write_syscalls: u64,
-    /// From storage.
+    /// Bytes read from storage.
     pub(crate) read_bytes: u64,
-    /// To storage, or to be written to it.
+    /// Bytes written to storage, or dirtied.
     pub(crate) write_bytes: u64,
-    /// Of those to be written, not written after all.
+    /// Bytes of `write_bytes` that were never written, because the file was truncated.
     pub(crate) cancelled_write_bytes: u64,
 }
 
@@ -80,65 +81,65 @@ impl Flags {
         self.0 & flag != 0
     }
 
-    /// It is on its way out.
+    /// The task is exiting.
     #[inline]
     pub(crate) const fn exiting(self) -> bool {
         self.has(bindings::PF_EXITING)
     }
 
-    /// It was forked and has not executed a program.
+    /// The task was forked and has not executed a program since.
     #[inline]
     pub(crate) const fn fork_no_exec(self) -> bool {
         self.has(bindings::PF_FORKNOEXEC)
     }
 
-    /// It has used a privilege.
+    /// The task has used superuser privileges.
     #[inline]
     pub(crate) const fn super_priv(self) -> bool {
         self.has(bindings::PF_SUPERPRIV)
     }
 
-    /// It has dumped core.
+    /// The task has dumped core.
     #[inline]
     pub(crate) const fn dump_core(self) -> bool {
         self.has(bindings::PF_DUMPCORE)
     }
 
-    /// A signal killed it.
+    /// The task was killed by a signal.
     #[inline]
     pub(crate) const fn signaled(self) -> bool {
         self.has(bindings::PF_SIGNALED)
     }
 
-    /// It is the kernel's own: memory that it has is borrowed.
+    /// The task is a kernel thread: an `mm` that it has is borrowed.
     #[inline]
     pub(crate) const fn kthread(self) -> bool {
         self.has(bindings::PF_KTHREAD)
     }
 }
 
-/// What can be read of a task: of one that cannot go away during `'a`, because somebody has a
-/// reference to it, or holds the RCU read lock, or it is the current one.
+/// A view of a task that cannot go away during `'a`, because there is a reference to it, or the RCU
+/// read lock is held, or it is the current task.
 ///
-/// All other tasks may go on meanwhile, this one included. What is read is therefore, unless an
-/// accessor says otherwise, of the task's own counting: a word that the task, or the scheduler on
-/// its behalf, changes whenever it likes. It is read once, as a whole; a value that is about to
-/// change is as good as the next, and two values may be of different moments. C reads them so, too.
+/// The task itself, and all others, may run at the same time. Unless an accessor says otherwise, it
+/// therefore reads a counter that the task, or the scheduler on its behalf, may change at any time.
+/// Each is a word and is read once; any value that it has had is good enough, and two of them may
+/// be of different moments. C reads them in the same way.
 #[derive(Clone, Copy)]
 pub(crate) struct TaskView<'a>(&'a Task);
 
 /// Reads a word of the task once.
 macro_rules! read {
     ($view:expr, $($field:ident).+) => {
-        // SAFETY: The task is valid as long as the view is, and so are its fields. Whoever writes to
-        // this one at the same time writes a word, and volatile is what the kernel's memory model
-        // has for such reads (`READ_ONCE()`).
+        // SAFETY: The task is valid as long as the view is, and so are its fields. Whoever writes
+        // to this one at the same time writes a word, and volatile is what the kernel's memory
+        // model has for such reads (`READ_ONCE()`).
         unsafe { (&raw const (*$view.as_ptr())$(.$field)+).read_volatile() }
     };
 }
 
 impl<'a> TaskView<'a> {
-    /// Looks at `task`.
+    /// Returns a view of `task`.
     #[inline]
     pub(crate) fn of(task: &'a Task) -> Self {
         Self(task)
@@ -156,13 +157,13 @@ impl<'a> TaskView<'a> {
         Flags(read!(self, flags))
     }
 
-    /// Returns what the parent is told: set by the task as it exits.
+    /// Returns the exit code, which the task sets when it exits.
     #[inline]
     pub(crate) fn exit_code(self) -> c_int {
         read!(self, exit_code)
     }
 
-    /// Tells whether the task is past its exit notification: a zombie or dead.
+    /// Returns whether the task is a zombie or dead.
     #[inline]
     pub(crate) fn has_exit_state(self) -> bool {
         read!(self, exit_state) != 0
@@ -207,8 +208,8 @@ impl<'a> TaskView<'a> {
         unsafe { bindings::pid_nr_ns(pid, ns.as_ptr()) }
     }
 
-    /// Tells whether the task has been released: pointers from it to other tasks may be stale.
-    /// Mirrors `pid_alive()`.
+    /// Returns whether the task has been released, so that its pointers to other tasks may be
+    /// stale. The inverse of `pid_alive()`.
     #[inline]
     fn is_released(self) -> bool {
         read!(self, thread_pid).is_null()
@@ -228,7 +229,7 @@ impl<'a> TaskView<'a> {
         Some(TaskView(unsafe { &*leader.cast::<Task>() }))
     }
 
-    /// Tells whether the task leads its process. Mirrors `thread_group_leader()`.
+    /// Returns whether the task leads its process. Mirrors `thread_group_leader()`.
     #[inline]
     pub(crate) fn is_group_leader(self) -> bool {
         read!(self, exit_signal) >= 0
@@ -274,8 +275,8 @@ impl<'a> TaskView<'a> {
         CpuTime { user_ns, system_ns }
     }
 
-    /// Returns the CPU time as the speed of the CPU scales it, where the architecture counts it, and
-    /// `plain` elsewhere. Mirrors `task_cputime_scaled()`.
+    /// Returns the CPU time as the speed of the CPU scales it, where the architecture counts it,
+    /// and `plain` elsewhere. Mirrors `task_cputime_scaled()`.
     #[inline]
     pub(crate) fn scaled_cpu_time(self, plain: CpuTime) -> CpuTime {
         #[cfg(CONFIG_ARCH_HAS_SCALED_CPUTIME)]
@@ -313,8 +314,8 @@ impl<'a> TaskView<'a> {
         struct Name(u128);
         static_assert!(size_of::<Name>() == size_of::<Comm>());
 
-        // SAFETY: The task is valid as long as the view is, and so is its name, which has the size of
-        // a `Name`; that is aligned anywhere. Volatile as in `read!`.
+        // SAFETY: The task is valid as long as the view is, and so is its name, which has the size
+        // of a `Name`; that is aligned anywhere. Volatile as in `read!`.
         let name = unsafe {
             (&raw const (*self.as_ptr()).comm)
                 .cast::<Name>()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A process as its threads share it: the lock, the threads, and what those left that have exited.
+//! A thread group: its lock, its threads, and the counts of threads that have exited.
 //!
 //! C header: [`include/linux/sched/signal.h`](srctree/include/linux/sched/signal.h)
 
@@ -63,7 +63,7 @@ impl<'a> SighandGuard<'a> {
         unsafe { (*self.task.as_ptr()).signal }
     }
 
-    /// Returns what the threads left that have exited, if there is a place for it. `T` is laid out as
+    /// Returns the counts of threads that have exited, if there are any. `T` is laid out as
     /// a `struct taskstats`.
     #[inline]
     pub(crate) fn left_by_exited<T: FromBytes + IntoBytes>(&mut self) -> Option<&mut T> {
@@ -75,8 +75,8 @@ impl<'a> SighandGuard<'a> {
         // SAFETY: A task whose process is locked has not been released, so its `signal` is valid.
         let stats = unsafe { (*self.signal()).stats }.cast::<T>();
         // SAFETY: The place is null, or allocated for a `struct taskstats`, all of whose bytes were
-        // written, and freed with `signal`. Any bytes make a `T`, which has the struct's size and no
-        // stricter alignment. All who write to the place hold the lock, as we do.
+        // written, and freed with `signal`. Any bytes make a `T`, which has the struct's size and
+        // no stricter alignment. All who write to the place hold the lock, as we do.
         unsafe { stats.as_mut() }
     }
 
@@ -88,7 +88,8 @@ impl<'a> SighandGuard<'a> {
         // SAFETY: As in `left_by_exited()`.
         let head = unsafe { &raw const (*signal).thread_head };
 
-        // INVARIANT: The lock is borrowed, and so held, and the list's first entry follows its head.
+        // INVARIANT: The lock is borrowed, and so held, and the list's first entry follows its
+        // head.
         Threads {
             head,
             // SAFETY: The list's head is valid.
@@ -101,7 +102,8 @@ impl<'a> SighandGuard<'a> {
 impl Drop for SighandGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, the lock is held, and `flags` is the interrupt state that locking it saved.
+        // SAFETY: By the type invariants, the lock is held, and `flags` is the interrupt state that
+        // locking it saved.
         unsafe { bindings::unlock_task_sighand(self.task.as_ptr(), &mut self.flags) };
     }
 }
@@ -143,11 +145,11 @@ extern "C" {
     fn rust_taskstats_alloc_stats() -> *mut taskstats;
 }
 
-/// Makes the place for what the threads of the current task's process leave, if it is one of
-/// several threads and there is none yet. Returns whether there is one now. Mirrors
-/// `taskstats_tgid_alloc()`.
+/// Allocates the memory in which the threads of the current task's process leave their counts when
+/// they exit, if the process has several threads and none was allocated yet. Returns whether there
+/// is such memory now. Mirrors `taskstats_tgid_alloc()`.
 ///
-/// Without memory there is no place, and what the thread leaves is lost, as in C.
+/// If the allocation fails, the counts of this thread are lost, as in C.
 pub(crate) fn alloc_left_by_exited(task: &CurrentTask) -> bool {
     // SAFETY: The task is valid; `signal` is set when it is made and stays.
     let signal = unsafe { (*task.as_ptr()).signal };

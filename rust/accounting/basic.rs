@@ -87,8 +87,8 @@ pub(crate) fn fill(stats: &mut Stats, task: TaskView<'_>, namespaces: Namespaces
     stats.ac_comm = padded(task.comm());
 }
 
-/// Returns when a task began, in seconds since 1970, limited to what 32 bits hold, and as it is: the
-/// time of day less what has elapsed.
+/// Returns when a task began, in seconds since 1970, limited to what 32 bits hold, and as it is:
+/// the time of day less what has elapsed.
 pub(crate) fn begin(real_seconds: i64, elapsed_us: u64) -> (u32, u64) {
     // CAST: Microseconds in 64 bits are less than 2^45 seconds.
     let begin = real_seconds.wrapping_sub((elapsed_us / USEC_PER_SEC) as i64);

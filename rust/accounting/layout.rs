@@ -3,12 +3,14 @@
 //! The layout of `struct taskstats`: what each field means, in what unit, and where it comes from.
 //!
 //! The offsets and sizes are those of version 17 and never change: user space was compiled with
-//! them, and new versions only append. A kernel that has a field elsewhere does not get this module.
+//! them, and new versions only append. A kernel that has a field elsewhere does not get this
+//! module.
 //!
-//! "Task" means one thread. In the record of a process (`TASKSTATS_TYPE_AGGR_TGID`) only the delays,
-//! `ac_etime`, `ac_utime`, `ac_stime`, `nvcsw` and `nivcsw` are filled in. Counts, totals and times are
-//! sums over the threads that live and have lived, see [`super::sum`]. The longest and the shortest
-//! delays and their timestamps are not: they are those of one thread, the one that was added last.
+//! "Task" means one thread. In the record of a process (`TASKSTATS_TYPE_AGGR_TGID`) only the
+//! delays, `ac_etime`, `ac_utime`, `ac_stime`, `nvcsw` and `nivcsw` are filled in. Counts, totals
+//! and times are sums over the threads that live and have lived, see [`super::sum`]. The longest
+//! and the shortest delays and their timestamps are not: they are those of one thread, the one that
+//! was added last.
 //!
 //! C header: [`include/uapi/linux/taskstats.h`](srctree/include/uapi/linux/taskstats.h)
 
@@ -206,8 +208,8 @@ layout! {
     nvcsw: u64 = 272;
     /// Context switches because another task took the CPU; `task_struct::nivcsw`.
     nivcsw: u64 = 280;
-    /// User CPU time scaled by the CPU's speed, in microseconds; unscaled where the architecture does
-    /// not count it; `task_cputime_scaled()`.
+    /// User CPU time scaled by the CPU's speed, in microseconds; unscaled where the architecture
+    /// does not count it; `task_cputime_scaled()`.
     ac_utimescaled: u64 = 288;
     /// System CPU time scaled by the CPU's speed, in microseconds.
     ac_stimescaled: u64 = 296;

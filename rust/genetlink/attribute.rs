@@ -50,8 +50,8 @@ impl<'a> Attribute<'a> {
         }
     }
 
-    /// Returns the payload as an unsigned number of four or eight bytes, or [`EINVAL`] if it is neither,
-    /// which a [`Policy::UINT`](super::Policy::UINT) rules out. Mirrors `nla_get_uint()`.
+    /// Returns the payload as an unsigned number of four or eight bytes, or [`EINVAL`] if it is
+    /// neither, which a [`Policy::UINT`](super::Policy::UINT) rules out. Mirrors `nla_get_uint()`.
     #[inline]
     pub(crate) fn uint(self) -> Result<u64> {
         let payload = self.payload();
@@ -72,8 +72,8 @@ impl<'a> Attribute<'a> {
         payload.split(|byte| *byte == 0).next().unwrap_or(payload)
     }
 
-    /// Returns the payload's first four bytes as a number, or [`EINVAL`] if there are fewer, which a
-    /// [`Policy::U32`](super::Policy::U32) rules out. Mirrors `nla_get_u32()`.
+    /// Returns the payload's first four bytes as a number, or [`EINVAL`] if there are fewer, which
+    /// a [`Policy::U32`](super::Policy::U32) rules out. Mirrors `nla_get_u32()`.
     #[inline]
     pub(crate) fn u32(self) -> Result<u32> {
         let bytes = self.payload().first_chunk().ok_or(EINVAL)?;
@@ -86,13 +86,13 @@ impl<'a> Attribute<'a> {
 pub(crate) struct Attributes<'a>(&'a [Option<Attribute<'a>>]);
 
 impl<'a> Attributes<'a> {
-    /// Wraps a table of attributes that the netlink core has parsed, indexed by type. Null is an empty
-    /// one.
+    /// Wraps a table of attributes that the netlink core has parsed, indexed by type. Null is an
+    /// empty one.
     ///
     /// # Safety
     ///
-    /// `table` must be null, or come from the core's parser (`__nla_parse()`) and have `len` entries. It
-    /// and the message must stay as they are during `'a`.
+    /// `table` must be null, or come from the core's parser (`__nla_parse()`) and have `len`
+    /// entries. It and the message must stay as they are during `'a`.
     #[inline]
     pub(super) unsafe fn from_raw(table: *mut *mut bindings::nlattr, len: usize) -> Self {
         if len == 0 || table.is_null() {
@@ -101,12 +101,13 @@ impl<'a> Attributes<'a> {
         // INVARIANT: The parser has checked the length of each attribute against the message
         // (`nla_ok()`), and by the safety requirements of this function the message stays as it is.
         // SAFETY: By the safety requirements, there are as many entries, each of them null or an
-        // attribute. CAST: `Attribute` is a transparent wrapper of a pointer that is not null, so an
-        // option of it is a pointer.
+        // attribute. CAST: `Attribute` is a transparent wrapper of a pointer that is not null, so
+        // an option of it is a pointer.
         Self(unsafe { core::slice::from_raw_parts(table.cast::<Option<Attribute<'a>>>(), len) })
     }
 
-    /// Returns the attribute of type `attribute`, the last one if there are several, if it is there.
+    /// Returns the attribute of type `attribute`, the last one if there are several, if it is
+    /// there.
     #[inline]
     pub(crate) fn get(self, attribute: c_uint) -> Option<Attribute<'a>> {
         // CAST: `usize` is at least 32 bits wide.

@@ -21,14 +21,14 @@ use kernel::{
     prelude::*, //
 };
 
-/// Who may give a command. All others are refused with [`EPERM`].
+/// Who may use a command. All others are refused with [`EPERM`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Permission {
-    /// Everybody.
+    /// Anybody.
     Any,
-    /// Who has `CAP_NET_ADMIN` in the initial user namespace (`GENL_ADMIN_PERM`).
+    /// Tasks with `CAP_NET_ADMIN` in the initial user namespace (`GENL_ADMIN_PERM`).
     NetAdmin,
-    /// Who has `CAP_NET_ADMIN` in the user namespace of the network namespace
+    /// Tasks with `CAP_NET_ADMIN` in the user namespace of the network namespace
     /// (`GENL_UNS_ADMIN_PERM`).
     NamespaceNetAdmin,
 }
@@ -59,14 +59,14 @@ pub(crate) trait Command: Sized {
     /// The command's number.
     const CMD: u8;
 
-    /// The policies of its attributes, indexed by attribute type. No entry besides that of type 0 if
-    /// it has none.
+    /// The policies of its attributes, indexed by attribute type. No entry besides that of type 0
+    /// if it has none.
     const POLICY: &'static [Policy];
 
     /// How they are checked.
     const VALIDATION: Validation;
 
-    /// Who may give it.
+    /// Who may use it.
     const PERMISSION: Permission;
 
     /// Answers one request, or says why not.
@@ -85,9 +85,9 @@ pub(crate) trait Command: Sized {
         Ok(Self::Cursor::default())
     }
 
-    /// Appends messages to a dump, from `cursor` on, which it moves. What [`Dump::message`] fails with
-    /// when there is no more room is to be returned; this is called again then. The end is reached
-    /// when this succeeds. Any other error ends the dump as well, and user space is told.
+    /// Appends messages to a dump, from `cursor` on, which it moves. What [`Dump::message`] fails
+    /// with when there is no more room is to be returned; this is called again then. The end is
+    /// reached when this succeeds. Any other error ends the dump as well, and user space is told.
     fn dumpit(
         _family: &Self::Family,
         _dump: &mut Dump<'_, Self::Family>,
@@ -152,15 +152,15 @@ const fn entries<C: Command>() -> usize {
 
 /// # Safety
 ///
-/// To be called by the generic netlink core alone, as the `doit` of command `C` of a family that is a
-/// [`Family<C::Family>`].
+/// To be called by the generic netlink core alone, as the `doit` of command `C` of a family that is
+/// a [`Family<C::Family>`].
 unsafe extern "C" fn doit<C: Command>(
     skb: *mut bindings::sk_buff,
     info: *mut bindings::genl_info,
 ) -> c_int {
-    // SAFETY: The core passes a valid `info` with the family that this operation belongs to, which by
-    // the safety requirements is the one of a `Family<C::Family>`; it keeps it registered during the
-    // call.
+    // SAFETY: The core passes a valid `info` with the family that this operation belongs to, which
+    // by the safety requirements is the one of a `Family<C::Family>`; it keeps it registered during
+    // the call.
     let family = unsafe { Family::<C::Family>::from_raw((*info).family) };
 
     // SAFETY: `skb` is the message and `info` what the core knows of it, valid during the call;
@@ -170,8 +170,8 @@ unsafe extern "C" fn doit<C: Command>(
 
     match C::doit(family.data(), request) {
         Ok(()) => 0,
-        // SAFETY: `info` is valid, and its `extack` this command's own. The attribute can only be one
-        // of this request.
+        // SAFETY: `info` is valid, and its `extack` this command's own. The attribute can only be
+        // one of this request.
         Err(refusal) => unsafe { refusal.report((*info).extack) }.to_errno(),
     }
 }
@@ -205,8 +205,8 @@ unsafe extern "C" fn start<C: Command>(cb: *mut bindings::netlink_callback) -> c
     let info = unsafe { info(cb) };
     // SAFETY: As in `doit()`; the family is static.
     let family = unsafe { Family::<C::Family>::from_raw((*info).family) };
-    // SAFETY: The table of attributes has as many entries, or is null where they are not checked; it
-    // and the message stay as they are during the call.
+    // SAFETY: The table of attributes has as many entries, or is null where they are not checked;
+    // it and the message stay as they are during the call.
     let attributes = unsafe { Attributes::from_raw((*info).attrs, const { entries::<C>() }) };
 
     match C::start(family.data(), attributes) {

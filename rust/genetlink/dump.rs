@@ -20,8 +20,8 @@ use core::ptr::NonNull;
 ///
 /// # Invariants
 ///
-/// `skb` is a valid socket buffer that nobody else has access to, and `info` a valid `genl_info` of the
-/// request.
+/// `skb` is a valid socket buffer that nobody else has access to, and `info` a valid `genl_info` of
+/// the request.
 pub(crate) struct Dump<'a, T: Operations> {
     skb: NonNull<bindings::sk_buff>,
     info: NonNull<bindings::genl_info>,
@@ -56,8 +56,8 @@ impl<'a, T: Operations> Dump<'a, T> {
         unsafe { (*self.skb.as_ptr()).len as c_int }
     }
 
-    /// Appends a message of command `cmd`, which `fill` fills in. [`EMSGSIZE`] if there is no room for
-    /// it in this buffer, or what `fill` says; in both cases, nothing is appended.
+    /// Appends a message of command `cmd`, which `fill` fills in. [`EMSGSIZE`] if there is no room
+    /// for it in this buffer, or what `fill` says; in both cases, nothing is appended.
     pub(crate) fn message(&mut self, cmd: u8, fill: impl FnOnce(&mut Payload) -> Result) -> Result {
         let skb = self.skb.as_ptr();
         let info = self.info.as_ptr();
@@ -92,8 +92,8 @@ impl<'a, T: Operations> Dump<'a, T> {
         filled
     }
 
-    /// Returns how many bytes the buffer has behind its data. Mirrors `skb_tailroom()`, for buffers in
-    /// one piece.
+    /// Returns how many bytes the buffer has behind its data. Mirrors `skb_tailroom()`, for buffers
+    /// in one piece.
     fn room(&self) -> usize {
         let skb = self.skb.as_ptr();
         // SAFETY: By the type invariants, `skb` is valid. Both are offsets, or both are addresses.

@@ -37,9 +37,9 @@ pub(crate) trait Operations: Send + Sync + Sized + 'static {
 
 /// A generic netlink family with the data that its commands work on.
 ///
-/// It is usable from every network namespace, has no header of its own, and its commands run side by
-/// side, without generic netlink's lock: what they work on is [`Sync`], each sees a request of its
-/// own, and what is kept for a socket may be seen by several at once.
+/// It is usable from every network namespace, has no header of its own, and its commands run side
+/// by side, without generic netlink's lock: what they work on is [`Sync`], each sees a request of
+/// its own, and what is kept for a socket may be seen by several at once.
 ///
 /// A static one ([`Family::const_new`]) is registered by [`Family::register`]. One that is part of
 /// another value ([`Family::new`]) has no dumps, which may go on for a while after the family has
@@ -58,7 +58,8 @@ pub(crate) struct Family<T: Operations> {
 // SAFETY: The C struct may be used from any thread, and `T` is `Send`.
 unsafe impl<T: Operations> Send for Family<T> {}
 
-// SAFETY: The C struct is changed by the generic netlink core alone, under its locks; `T` is `Sync`.
+// SAFETY: The C struct is changed by the generic netlink core alone, under its locks; `T` is
+// `Sync`.
 unsafe impl<T: Operations> Sync for Family<T> {}
 
 impl<T: Operations> Family<T> {
@@ -187,7 +188,7 @@ pub(super) const fn flags() -> bindings::__BindgenBitfieldUnit<[u8; 1]> {
     unsafe { core::mem::transmute::<u8, bindings::__BindgenBitfieldUnit<[u8; 1]>>(bits) }
 }
 
-/// Tells whether [`flags()`] are what the setters of bindings make.
+/// Returns whether [`flags()`] are what the setters of bindings make.
 #[cfg(test_build)]
 pub(crate) fn flags_are_as_bindgen_sets_them() -> bool {
     let mut family = bindings::genl_family::default();

@@ -12,7 +12,8 @@ use kernel::{
 
 /// Returns the bits of `flags`. In the kernel crate, this is `Flags::as_raw()`.
 ///
-/// All flags that can be combined are known here, and for constant arguments the compiler does this.
+/// All flags that can be combined are known here, and for constant arguments the compiler does
+/// this.
 #[inline(always)]
 pub(super) fn raw_flags(flags: Flags) -> bindings::gfp_t {
     const KNOWN: [(Flags, bindings::gfp_t); 6] = [

@@ -14,11 +14,11 @@ use kernel::{
 /// Who may join a group.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Membership {
-    /// Everybody.
+    /// Anybody.
     Any,
-    /// Who has `CAP_NET_ADMIN` in the user namespace of the network namespace.
+    /// Tasks with `CAP_NET_ADMIN` in the user namespace of the network namespace.
     NetAdmin,
-    /// Who has `CAP_SYS_ADMIN` in the user namespace of the network namespace.
+    /// Tasks with `CAP_SYS_ADMIN` in the user namespace of the network namespace.
     SysAdmin,
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages: a buffer with room, a header, attributes, and then a packet that is consumed by sending
-//! it.
+//! Messages: a buffer with room, a header, attributes, and then a packet that is consumed by
+//! sending it.
 //!
 //! C headers: [`include/net/genetlink.h`](srctree/include/net/genetlink.h),
 //! [`include/net/netlink.h`](srctree/include/net/netlink.h)
@@ -53,8 +53,8 @@ impl Room {
     /// longer altogether is for a dump.
     pub(crate) const MAX: usize = 1 << 16;
 
-    /// Returns the room for `size` bytes, headers of attributes and their padding included, or `None`
-    /// if that is more than [`Room::MAX`].
+    /// Returns the room for `size` bytes, headers of attributes and their padding included, or
+    /// `None` if that is more than [`Room::MAX`].
     pub(crate) const fn new(size: usize) -> Option<Self> {
         if size > Self::MAX {
             return None;
@@ -66,8 +66,8 @@ impl Room {
     /// Returns the room for attributes that are laid out as a `T`, the first of which is to be
     /// aligned in memory as `T` is.
     ///
-    /// A message begins at a multiple of 8, its attributes at a multiple of 4. A few bytes before the
-    /// message move them.
+    /// A message begins at a multiple of 8, its attributes at a multiple of 4. A few bytes before
+    /// the message move them.
     pub(crate) const fn of<T>() -> Self {
         const { assert!(size_of::<T>() <= Self::MAX && align_of::<T>() <= 8) };
         // INVARIANT: The size was checked above, and so was the alignment, which the headroom is
@@ -122,8 +122,8 @@ impl NetlinkSkBuff {
         // SAFETY: `skb` is valid, empty, and was made with the headroom in addition to the rest.
         // CAST: Less than 8.
         unsafe { bindings::skb_reserve(skb.as_ptr(), room.headroom as c_int) };
-        // INVARIANT: The socket buffer is ours. `genlmsg_new()` adds the headers' size to what it is
-        // given, of which the headroom was used up.
+        // INVARIANT: The socket buffer is ours. `genlmsg_new()` adds the headers' size to what it
+        // is given, of which the headroom was used up.
         Ok(Self {
             skb: SkBuff { skb },
             room: room.size,
@@ -225,8 +225,8 @@ impl Packet {
     /// Sends the packet to the members of a group of the family, in the initial network namespace.
     /// Mirrors `genlmsg_multicast()`.
     ///
-    /// `group` is an index into [`Operations::GROUPS`]; [`EINVAL`] if there is none of that index, or
-    /// the family has never been registered, [`ESRCH`] if nobody is a member.
+    /// `group` is an index into [`Operations::GROUPS`]; [`EINVAL`] if there is none of that index,
+    /// or the family has never been registered, [`ESRCH`] if nobody is a member.
     pub(crate) fn multicast<T: Operations>(
         self,
         family: &Family<T>,
@@ -239,8 +239,8 @@ impl Packet {
         if id == 0 || group >= T::GROUPS.len() {
             return Err(EINVAL);
         }
-        // SAFETY: The family is valid, and has this group and the number of its first one. We give a finished message away. CAST:
-        // There are at most 255 groups.
+        // SAFETY: The family is valid, and has this group and the number of its first one. We give
+        // a finished message away. CAST: There are at most 255 groups.
         to_result(unsafe {
             bindings::genlmsg_multicast(
                 family.as_raw(),

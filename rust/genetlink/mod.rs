@@ -3,10 +3,10 @@
 //! Generic netlink families that answer requests.
 //!
 //! The kernel crate's `kernel::net::netlink` sends multicast messages of a static family. This is
-//! that, with its names where they mean the same, and with what it lacks: operations that answer one
-//! request or dump, policies, replies, refusals with words, nests, groups with permissions, and what a
-//! family keeps for a socket. Its own types cannot be extended from a module, so they are here again
-//! until this moves there; nothing here knows what is sent.
+//! that, with its names where they mean the same, and with what it lacks: operations that answer
+//! one request or dump, policies, replies, refusals with words, nests, groups with permissions, and
+//! what a family keeps for a socket. Its own types cannot be extended from a module, so they are
+//! here again until this moves there; nothing here knows what is sent.
 //!
 //! [`Socket`] and [`Request::socket_private`] need functions that C does not export:
 //! `netlink_unicast_sock()` and `genl_sk_priv_get()`. Families that use neither do without.

@@ -17,8 +17,8 @@ pub(crate) struct Operation<T> {
 impl<T> Operation<T> {
     /// # Safety
     ///
-    /// `raw` must be valid for good, and its functions sound to be called by the generic netlink core
-    /// for a family that is a [`Family<T>`](super::Family).
+    /// `raw` must be valid for good, and its functions sound to be called by the generic netlink
+    /// core for a family that is a [`Family<T>`](super::Family).
     pub(super) const unsafe fn from_raw(raw: bindings::genl_ops) -> Self {
         Self {
             raw,
@@ -26,7 +26,7 @@ impl<T> Operation<T> {
         }
     }
 
-    /// Tells whether the command can be asked to dump.
+    /// Returns whether the command can be asked to dump.
     pub(super) const fn dumps(&self) -> bool {
         self.raw.dumpit.is_some()
     }

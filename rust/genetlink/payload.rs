@@ -44,8 +44,8 @@ static_assert!(size_of::<AttributeHeader>() == size_of::<bindings::nlattr>());
 static_assert!(HEADER % ALIGN == 0);
 
 impl AttributeHeader {
-    /// Returns the header of an attribute of type `TYPE` with `LEN` bytes of payload, which follow it.
-    /// Both are checked when compiling.
+    /// Returns the header of an attribute of type `TYPE` with `LEN` bytes of payload, which follow
+    /// it. Both are checked when compiling.
     #[inline]
     pub(crate) const fn of<const TYPE: c_uint, const LEN: usize>() -> Self {
         const { Self::checked(TYPE, LEN) }
@@ -109,8 +109,8 @@ impl Payload {
     #[inline]
     fn extend(&mut self, size: usize) -> Result<NonNull<u8>> {
         let left = self.left.checked_sub(size).ok_or(EMSGSIZE)?;
-        // SAFETY: By the type invariants, `skb` is valid, and its buffer has this room. CAST: No more
-        // than the room, which was allocated.
+        // SAFETY: By the type invariants, `skb` is valid, and its buffer has this room. CAST: No
+        // more than the room, which was allocated.
         unsafe { bindings::skb_put(self.skb.as_ptr(), size as c_uint) };
         let begin = self.end;
 
@@ -121,15 +121,15 @@ impl Payload {
         Ok(begin)
     }
 
-    /// Tells whether what is appended next begins at a multiple of `align` in memory.
+    /// Returns whether what is appended next begins at a multiple of `align` in memory.
     #[inline]
     fn is_aligned(&self, align: usize) -> bool {
         self.end.addr().get() % align == 0
     }
 
-    /// Appends attributes, all of them zeroes, and returns them to be filled in: `T` is how they are
-    /// in the message, headers included. [`EMSGSIZE`] if there is no room for them, or they would
-    /// not be aligned; in that case, nothing is appended.
+    /// Appends attributes, all of them zeroes, and returns them to be filled in: `T` is how they
+    /// are in the message, headers included. [`EMSGSIZE`] if there is no room for them, or they
+    /// would not be aligned; in that case, nothing is appended.
     #[inline]
     pub(crate) fn append<T: FromBytes + IntoBytes + KnownLayout>(&mut self) -> Result<&mut T> {
         // What follows is aligned as attributes are.
@@ -146,12 +146,12 @@ impl Payload {
         Ok(unsafe { &mut *place.as_ptr() })
     }
 
-    /// Appends an attribute whose payload is a `T` of zeroes, aligned as `T` is, and returns it to be
-    /// filled in. [`EMSGSIZE`] if there is no room for it, or it would not be aligned; in that case,
-    /// nothing is appended.
+    /// Appends an attribute whose payload is a `T` of zeroes, aligned as `T` is, and returns it to
+    /// be filled in. [`EMSGSIZE`] if there is no room for it, or it would not be aligned; in that
+    /// case, nothing is appended.
     ///
-    /// `PADS` says whether an empty attribute of type `PAD` is put before it if the payload would not
-    /// begin at a multiple of eight otherwise. Mirrors `nla_reserve_64bit()`, where that is
+    /// `PADS` says whether an empty attribute of type `PAD` is put before it if the payload would
+    /// not begin at a multiple of eight otherwise. Mirrors `nla_reserve_64bit()`, where that is
     /// [`PADS_64BIT`].
     #[inline]
     pub(crate) fn reserve_64bit<T, const PADS: bool, const TYPE: c_uint, const PAD: c_uint>(
@@ -192,8 +192,8 @@ impl Payload {
         Ok(unsafe { &mut *place.as_ptr() })
     }
 
-    /// Appends an attribute with `payload`, padded with zeroes. [`EMSGSIZE`] if there is no room for
-    /// it; in that case, nothing is appended. Mirrors `nla_put()`.
+    /// Appends an attribute with `payload`, padded with zeroes. [`EMSGSIZE`] if there is no room
+    /// for it; in that case, nothing is appended. Mirrors `nla_put()`.
     #[inline]
     pub(crate) fn put<T: IntoBytes + Immutable + ?Sized>(
         &mut self,
@@ -208,8 +208,8 @@ impl Payload {
 
         // SAFETY: The first bytes of those appended above; attributes are aligned.
         unsafe { place.cast().write(header) };
-        // SAFETY: Within the bytes appended above, behind the header and of the payload's size; nobody
-        // else has access to them.
+        // SAFETY: Within the bytes appended above, behind the header and of the payload's size;
+        // nobody else has access to them.
         unsafe {
             place
                 .add(HEADER)
@@ -300,8 +300,8 @@ impl Payload {
     /// Takes back what was appended since the data ended at `end`, with room for `left` more bytes.
     fn truncate(&mut self, end: NonNull<u8>, left: usize) {
         let skb = self.skb.as_ptr();
-        // SAFETY: By the type invariants, `skb` is valid. CAST: The room is less than 2^32 bytes, of
-        // which a part was used.
+        // SAFETY: By the type invariants, `skb` is valid. CAST: The room is less than 2^32 bytes,
+        // of which a part was used.
         unsafe {
             bindings::skb_trim(
                 skb,

@@ -46,8 +46,8 @@ impl Policy {
     /// Never allowed.
     pub(crate) const REJECT: Self = Self::of_type(bindings::NLA_REJECT);
 
-    /// The entry of type 0 of a table whose types are all checked strictly: a number has exactly its
-    /// size, nests are marked as such, and types without an entry are refused.
+    /// The entry of type 0 of a table whose types are all checked strictly: a number has exactly
+    /// its size, nests are marked as such, and types without an entry are refused.
     pub(crate) const STRICT: Self = {
         let mut policy = Self::of_type(bindings::NLA_UNSPEC);
         policy.0.__bindgen_anon_1.strict_start_type = 1;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Why a request is refused: an errno, and words for whoever wants them.
+//! Why a request is refused: an errno, and a message for sockets that ask for extended
+//! acknowledgements.
 //!
 //! C header: [`include/linux/netlink.h`](srctree/include/linux/netlink.h)
 
@@ -12,8 +13,8 @@ use kernel::{
 
 /// Why a request is refused.
 ///
-/// The errno is what all callers get. A socket with `NETLINK_EXT_ACK` set is told the words as well,
-/// and where in its request the attribute is that is at fault.
+/// All callers get the errno. A socket with `NETLINK_EXT_ACK` set also gets the message, and the
+/// offset of the attribute that is at fault.
 pub(crate) struct Refusal<'a> {
     errno: Error,
     words: Option<&'static CStr>,

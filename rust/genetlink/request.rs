@@ -81,7 +81,8 @@ impl<'a, T: Operations> Request<'a, T> {
         }
     }
 
-    /// Returns the attribute of type `attribute`, the last one if there are several, if it is there.
+    /// Returns the attribute of type `attribute`, the last one if there are several, if it is
+    /// there.
     #[inline]
     pub(crate) fn attribute(&self, attribute: c_uint) -> Option<Attribute<'a>> {
         self.attributes.get(attribute)
@@ -93,8 +94,8 @@ impl<'a, T: Operations> Request<'a, T> {
         self.socket
     }
 
-    /// Returns what the family keeps for the socket that sent the request; [`ENOMEM`] if there is no
-    /// memory for it. Mirrors `genl_sk_priv_get()`.
+    /// Returns what the family keeps for the socket that sent the request; [`ENOMEM`] if there is
+    /// no memory for it. Mirrors `genl_sk_priv_get()`.
     pub(crate) fn socket_private(&self) -> Result<&'a T::SocketPrivate> {
         const { assert!(size_of::<T::SocketPrivate>() != 0) };
         // SAFETY: By the type invariants, the family is valid and registered, with private memory
@@ -105,20 +106,20 @@ impl<'a, T: Operations> Request<'a, T> {
                 self.socket.as_ptr(),
             )
         })?;
-        // SAFETY: By the type invariants, the family initialized it as its `SocketPrivate`. It stays
-        // until the socket is closed or the family goes, neither of which happens while a request
-        // of the socket to the family is being answered.
+        // SAFETY: By the type invariants, the family initialized it as its `SocketPrivate`. It
+        // stays until the socket is closed or the family goes, neither of which happens while a
+        // request of the socket to the family is being answered.
         Ok(unsafe { &*private.cast() })
     }
 
-    /// Starts the reply: a message of command `cmd` with the given room, which carries the request's
-    /// sequence number. [`ENOMEM`] if there is no memory for it.
+    /// Starts the reply: a message of command `cmd` with the given room, which carries the
+    /// request's sequence number. [`ENOMEM`] if there is no memory for it.
     #[inline]
     pub(crate) fn reply(self, cmd: u8, room: Room, flags: Flags) -> Result<Reply<'a>> {
         let info = self.info.as_ptr();
         let skb = NetlinkSkBuff::new(room, flags)?;
-        // SAFETY: By the type invariants, `info` is valid; the core has set its family, which has no
-        // header and stays registered while the request is being answered.
+        // SAFETY: By the type invariants, `info` is valid; the core has set its family, which has
+        // no header and stays registered while the request is being answered.
         let message =
             unsafe { skb.put_raw((*info).snd_portid, (*info).snd_seq, (*info).family, cmd) }?;
         Ok(Reply {
@@ -150,8 +151,8 @@ impl Reply<'_> {
         #[cfg(not(CONFIG_NET_NS))]
         let net = &raw mut bindings::init_net;
 
-        // SAFETY: The namespace is the one of the socket that sent the request, and exists as long as
-        // that. We give a finished message away. CAST: A small constant.
+        // SAFETY: The namespace is the one of the socket that sent the request, and exists as long
+        // as that. We give a finished message away. CAST: A small constant.
         let sent = unsafe {
             bindings::netlink_unicast(
                 (*net).genl_sock,
@@ -163,8 +164,8 @@ impl Reply<'_> {
         to_result(sent)
     }
 
-    /// Sends the reply to the very socket that sent the request, whatever its port id, which need not
-    /// be looked up.
+    /// Sends the reply to the very socket that sent the request, whatever its port id, which need
+    /// not be looked up.
     #[inline]
     pub(crate) fn send_to_socket(self) -> Result {
         self.socket.send(self.message.end())

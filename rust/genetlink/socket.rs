@@ -61,17 +61,17 @@ impl Socket {
         self.0.get()
     }
 
-    /// Tells whether both are the same socket.
+    /// Returns whether both are the same socket.
     #[inline]
     pub(crate) fn is(&self, other: &Self) -> bool {
         core::ptr::eq(self, other)
     }
 
-    /// Sends a packet to the socket, without waiting. If it is closed, it gets nothing, and nobody
-    /// gets it in its place. Mirrors `genlmsg_unicast()`.
+    /// Sends a packet to the socket, without waiting. If the socket is closed, the packet is
+    /// dropped. Mirrors `genlmsg_unicast()`.
     ///
-    /// [`EAGAIN`] if its buffer is full, of which it is told; [`ECONNREFUSED`] if it is connected to
-    /// a peer that is not the kernel.
+    /// [`EAGAIN`] if its buffer is full, of which it is told; [`ECONNREFUSED`] if it is connected
+    /// to a peer that is not the kernel.
     #[inline]
     pub(crate) fn send(&self, packet: Packet) -> Result {
         // SAFETY: By the type invariants, the socket is valid, and we give a finished message away.

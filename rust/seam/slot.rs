@@ -46,8 +46,8 @@ unsafe impl<T: ExitHook> Sync for Provider<T> {}
 impl<T: ExitHook> Provider<T> {
     /// Attaches. From then on, requests and exiting tasks come; so a module does this last.
     ///
-    /// [`EBUSY`] if there is a provider already, [`ENODEV`] if C's taskstats did not come up, or what
-    /// registering the family says. Mirrors `taskstats_attach()`.
+    /// [`EBUSY`] if there is a provider already, [`ENODEV`] if C's taskstats did not come up, or
+    /// what registering the family says. Mirrors `taskstats_attach()`.
     pub(crate) fn attach(family: impl PinInit<Family<T>, Error>) -> impl PinInit<Self, Error> {
         try_pin_init!(&this in Self {
             family <- family,
@@ -84,8 +84,8 @@ impl<T: ExitHook> Provider<T> {
         // SAFETY: By the safety requirements, `raw` is the field of a provider that lives: it is
         // not dropped before it is detached, which waits for this call to return.
         let family = unsafe { &(*kernel::container_of!(raw, Self, raw)).family };
-        // SAFETY: By the safety requirements, this is the current task, which is valid while it runs
-        // this. CAST: `CurrentTask` is a transparent wrapper.
+        // SAFETY: By the safety requirements, this is the current task, which is valid while it
+        // runs this. CAST: `CurrentTask` is a transparent wrapper.
         let task = unsafe { &*task.cast::<CurrentTask>() };
 
         T::exit(family, task, group_dead != 0);

@@ -56,8 +56,8 @@ pub(crate) const fn room<const RECORDS: usize>() -> Room {
     room_if::<PADS_64BIT, RECORDS>()
 }
 
-/// Returns the room for `RECORDS` records, which are aligned in memory: where C does not pad them, the
-/// message begins where they are.
+/// Returns the room for `RECORDS` records, which are aligned in memory: where C does not pad them,
+/// the message begins where they are.
 pub(crate) const fn room_if<const PADS: bool, const RECORDS: usize>() -> Room {
     if PADS {
         // As C does, room for padding before each.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The exit of a task: what it leaves to its process, and the record that its CPU's listeners get.
+//! The exit of a task: its counts are added to those of its process, and the listeners of its CPU
+//! get its record.
 
 use super::{
     attributes::{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who gets the records of exiting tasks: for each CPU, the sockets that registered for it.
+//! Listeners: for each CPU, the sockets that get the records of tasks that exit on it.
 
 use crate::{
     abstractions::{
@@ -55,7 +55,7 @@ impl Listener {
         }))
     }
 
-    /// Tells whether this is the registration of `socket`, one that stays.
+    /// Returns whether this is the registration of `socket`, one that stays.
     fn is_registration_of(&self, socket: &Socket) -> bool {
         self.socket.is(socket) && !self.refused.load(Relaxed)
     }
@@ -64,7 +64,8 @@ impl Listener {
     /// peer other than the kernel.
     #[inline]
     fn send(&self, packet: Packet) -> bool {
-        // Any other error is the listener's: a socket whose buffer is full is told so when it reads.
+        // Any other error is the listener's: a socket whose buffer is full is told so when it
+        // reads.
         let refused = self.socket.send(packet) == Err(ECONNREFUSED);
         if refused {
             self.refused.store(true, Relaxed);
@@ -156,7 +157,7 @@ impl CpuListeners {
         })
     }
 
-    /// Tells whether there are none. A listener that registers at this moment may be missed.
+    /// Returns whether there are none. A listener that registers at the same time may be missed.
     ///
     /// Whoever sees a listener sees what was written before it registered: this pairs with the
     /// release in [`Self::set_count()`]. In particular, it sees the id of the family, which was set
@@ -171,7 +172,7 @@ impl CpuListeners {
         self.count.store(count, Release);
     }
 
-    /// Returns the sequence number of the next message, which it uses up.
+    /// Takes the sequence number of the next message.
     #[inline]
     pub(crate) fn next_sequence(&self) -> u32 {
         self.sequence.fetch_add(1, Relaxed)
@@ -223,9 +224,9 @@ impl CpuListeners {
         drop(removed);
     }
 
-    /// Sends a message to each listener; all but the last get a clone of it. Where there is no memory
-    /// for a clone, its listener alone gets nothing. Listeners that refuse it are removed. Mirrors
-    /// `send_cpu_listeners()`.
+    /// Sends a message to each listener; all but the last get a clone of it. Where there is no
+    /// memory for a clone, its listener alone gets nothing. Listeners that refuse it are removed.
+    /// Mirrors `send_cpu_listeners()`.
     pub(crate) fn send(&self, packet: Packet) {
         let list = self.list.read();
         let mut listeners = list.iter();
@@ -265,8 +266,8 @@ impl Listeners {
     }
 
     /// Registers a socket for `cpus`; where it is registered already, nothing changes. With
-    /// [`ENOMEM`], nothing changes anywhere. Mirrors `add_del_listener()`, which in that case removes
-    /// the socket from all of `cpus`.
+    /// [`ENOMEM`], nothing changes anywhere. Mirrors `add_del_listener()`, which in that case
+    /// removes the socket from all of `cpus`.
     fn register(&self, socket: &Socket, cpus: &CpuSet) -> Result {
         // All that may fail comes first.
         let mut new = List::default();
@@ -320,7 +321,8 @@ impl Subscription {
         socket: &Socket,
         cpus: &CpuSet,
     ) -> Result {
-        // Noted before there is anything to remove, and once: the socket and the lists stay the same.
+        // Noted before there is anything to remove, and once: the socket and the lists stay the
+        // same.
         if self.0.as_ref().is_none() {
             self.0.populate(Subscriber {
                 listeners: listeners.clone(),

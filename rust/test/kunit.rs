@@ -130,6 +130,7 @@ mod messages {
     use crate::{
         accounting::layout::VERSION,
         genetlink::{
+            flags_are_as_bindgen_sets_them,
             Family,
             GenlMsg,
             NetlinkSkBuff,
@@ -168,7 +169,7 @@ mod messages {
         const VERSION: u32 = 1;
         const RESV_START_OP: u8 = 0;
         const OPS: &'static [Operation<Self>] = &[];
-        type SocketPrivate = u8;
+        type SocketPrivate = ();
     }
 
     /// A message with `room`, filled in.
@@ -194,6 +195,11 @@ mod messages {
     fn header_at(packet: &Packet, at: usize) -> Option<(usize, c_uint)> {
         let (len, type_) = (u16_at(packet.bytes(), at)?, u16_at(packet.bytes(), at + 2)?);
         Some((len.into(), type_.into()))
+    }
+
+    #[test]
+    fn a_family_has_the_flags_that_bindgen_sets() {
+        assert!(flags_are_as_bindgen_sets_them());
     }
 
     #[test]

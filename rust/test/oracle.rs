@@ -3,10 +3,10 @@
 //! The oracle: what C makes of the same task at the same moment. In the test build alone.
 //!
 //! Wherever the module fills a record, C fills one before it and one after it. Each field must lie
-//! between the two: what does not move is equal, and what moves only grows, or only shrinks, while C,
-//! Rust and C look at it one after the other. Bytes that belong to no field must be zero. One thing
-//! grows and then shrinks: where CPU time is counted at each entry to the kernel, a task that ends
-//! loses what has not been added to its time yet.
+//! between the two: what does not move is equal, and what moves only grows, or only shrinks, while
+//! C, Rust and C look at it one after the other. Bytes that belong to no field must be zero. One
+//! thing grows and then shrinks: where CPU time is counted at each entry to the kernel, a task that
+//! ends loses what has not been added to its time yet.
 //!
 //! C's functions come by way of a module of their own, `rust/oracle_c.c`, which also counts. A
 //! difference is reported in the kernel's log as a bug.
@@ -122,7 +122,7 @@ fn bytes(record: &Record) -> &[u8; size_of::<Record>()] {
     unsafe { &*core::ptr::from_ref(record).cast() }
 }
 
-/// Tells whether `rust` lies between the values that C had before and after.
+/// Returns whether `rust` lies between the values that C had before and after.
 fn is_between(field: &Field, before: &[u8], rust: &[u8], after: &[u8]) -> bool {
     // The difference of two clocks, rounded: it may step forth and back while both tick.
     let slack = u64::from(field.name == "ac_btime" || field.name == "ac_btime64");
