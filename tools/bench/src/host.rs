@@ -55,8 +55,7 @@ impl Run {
         let key = key(&built.build)?;
 
         eprintln!("bench: counting instructions under C and Rust in turn; this takes minutes");
-        let counted: Counted =
-            self.measure("count", &built, |guest| guest.cpus(1).icount(true))?;
+        let counted: Counted = self.measure("count", &built, |guest| guest.cpus(1).icount(true))?;
         let mut rows: Vec<_> = counted.rows.iter().map(Rounds::row).collect();
         rows.extend(size_rows(&built)?);
         println!("{}\n", title(&counted));
@@ -65,8 +64,7 @@ impl Run {
         let (mut concurrent, mut scaled) = (Vec::new(), Vec::new());
         if !self.no_throughput {
             eprintln!("bench: measuring what clients get at once, on two CPUs");
-            let rounds: Vec<Rounds> =
-                self.measure("throughput", &built, |guest| guest.cpus(2))?;
+            let rounds: Vec<Rounds> = self.measure("throughput", &built, |guest| guest.cpus(2))?;
             concurrent.extend(rounds.iter().map(Rounds::row));
             scaled.extend(scaling::scaling(&rounds).iter().map(Rounds::row));
             println!("Answers a second by the wall clock; only the ratios mean anything.");

@@ -46,7 +46,10 @@ impl Guest {
         };
         if self.output == Output::PassOn {
             let cpus = self.cpus;
-            eprintln!("guest: {cpus} CPU{}, {accelerator}", if cpus == 1 { "" } else { "s" });
+            eprintln!(
+                "guest: {cpus} CPU{}, {accelerator}",
+                if cpus == 1 { "" } else { "s" }
+            );
         }
         // Until it has ended, `make clean` leaves its kernel alone.
         let _usage = Usage::of(&parts.image)?;

@@ -129,7 +129,12 @@ mod tests {
     #[test]
     fn a_slow_probe_is_no_failure() {
         let verdict = |end, stdout: &str| {
-            Verdict::of(&Outcome::new(end, stdout.into(), Vec::new(), Log::new("log", "")))
+            Verdict::of(&Outcome::new(
+                end,
+                stdout.into(),
+                Vec::new(),
+                Log::new("log", ""),
+            ))
         };
         let printed = format!("{TOKEN}\n");
         assert_eq!(verdict(End::Command(0), &printed), Verdict::Works);

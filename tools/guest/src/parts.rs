@@ -17,9 +17,7 @@ impl Parts {
     /// What was named for the guest, and the rest with the built kernel.
     pub(crate) fn of(guest: &Guest) -> Result<Self> {
         let wants_module = guest.implementation == Implementation::Rust;
-        let built = if guest.image.is_some()
-            && (guest.module.is_some() || !wants_module)
-        {
+        let built = if guest.image.is_some() && (guest.module.is_some() || !wants_module) {
             None
         } else {
             Some(kbuild::built(guest.config)?)

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! virtme-ng's command line for one guest.
 
-use std::{
-    ffi::OsString,
-    path::Path,
-    process::Command,
-};
+use std::{ffi::OsString, path::Path, process::Command};
 
 use anyhow::{Context, Result};
 

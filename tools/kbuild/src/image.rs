@@ -5,16 +5,13 @@
 mod objects;
 mod plan;
 
-use std::{
-    fs,
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use anyhow::{Result, bail};
 
 use crate::{
-    Built, Cache, Config, Project, accounting, config::Options, hint::hint, make::Kbuild,
-    progress, run, source::Source, space, toolchain::Toolchain,
+    Built, Cache, Config, Project, accounting, config::Options, hint::hint, make::Kbuild, progress,
+    run, source::Source, space, toolchain::Toolchain,
 };
 pub(crate) use plan::Plan;
 

@@ -11,9 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{
-    Built, Cache, Config, Project, image, make::Kbuild, run, toolchain::Toolchain,
-};
+use crate::{Built, Cache, Config, Project, image, make::Kbuild, run, toolchain::Toolchain};
 pub(crate) use place::NAME;
 pub use place::Purpose;
 use place::{aside, file_name, output};

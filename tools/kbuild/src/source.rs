@@ -225,7 +225,10 @@ impl Tested {
 fn fetch(cache: &Cache, name: &str, version: &str) -> Result<(Source, String)> {
     let scratch = cache.scratch()?;
     package::unpack(cache, name, version, scratch.path())?;
-    let packed = scratch.path().join("usr/src").join(format!("{name}.tar.xz"));
+    let packed = scratch
+        .path()
+        .join("usr/src")
+        .join(format!("{name}.tar.xz"));
     let sha256 = key::of_file(&packed)?;
     let source = Source {
         origin: format!("Debian's {name} {version}"),
@@ -271,7 +274,13 @@ fn import_tree(cache: &Cache, path: &Path) -> Result<Source> {
     let output = format!("--output={}", packed.display());
     let archive = run::program(
         "git",
-        &["archive", "--format=tar", "--prefix=linux/", &output, "HEAD"],
+        &[
+            "archive",
+            "--format=tar",
+            "--prefix=linux/",
+            &output,
+            "HEAD",
+        ],
     );
     let log = cache.log("archive");
     run::logged("packing the git tree", &archive.dir(path), &log, |_| None)?;
@@ -353,9 +362,16 @@ mod tests {
     fn tarball(directory: &Path, version: &str) -> String {
         let top = kernel(directory, version);
         let tarball = directory.join(format!("linux-{version}.tar"));
-        duct::cmd!("tar", "-cf", &tarball, "-C", directory, top.file_name().unwrap())
-            .run()
-            .unwrap();
+        duct::cmd!(
+            "tar",
+            "-cf",
+            &tarball,
+            "-C",
+            directory,
+            top.file_name().unwrap()
+        )
+        .run()
+        .unwrap();
         tarball.to_str().unwrap().to_owned()
     }
 
@@ -374,7 +390,10 @@ mod tests {
         let source = get(&cache, Some(&path)).unwrap();
         assert_eq!(source.version, Version::new(7, 3, 99));
         assert!(!source.is_tested);
-        assert_eq!(recorded(&cache, Some(&path)).unwrap().as_ref(), Some(&source));
+        assert_eq!(
+            recorded(&cache, Some(&path)).unwrap().as_ref(),
+            Some(&source)
+        );
         // Nobody gets it who has not asked for it.
         assert_eq!(recorded(&cache, None).unwrap(), None);
         let tree = cache.sources().join("tree");

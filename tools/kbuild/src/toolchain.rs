@@ -62,7 +62,9 @@ mod tests {
     #[test]
     fn rustc_and_clang_have_one_llvm() {
         let said = run::answer(&run::program("rustc", &["--version", "--verbose"])).unwrap();
-        let llvm = said.lines().find_map(|line| line.strip_prefix("LLVM version: "));
+        let llvm = said
+            .lines()
+            .find_map(|line| line.strip_prefix("LLVM version: "));
         let major = llvm.and_then(|version| version.split('.').next());
         assert_eq!(major, LLVM.strip_prefix('-'));
     }

@@ -38,7 +38,10 @@ fn a_cache_is_refused_where_it_would_not_work() {
     let plain = temp.path().join("plain");
     let plain = plain.to_str().unwrap();
     for (variables, expected) in [
-        (&[("RUST_TASKSTATS_CACHE", "/srv/with space")][..], "with space"),
+        (
+            &[("RUST_TASKSTATS_CACHE", "/srv/with space")][..],
+            "with space",
+        ),
         (&[("RUST_TASKSTATS_CACHE", "/var/cache/x")], "/var/cache/x"),
         (&[("HOME", "/home/with:colon")], "with:colon"),
         (&[], "HOME is not set"),
@@ -66,7 +69,11 @@ fn only_a_marked_and_unused_cache_is_removed() {
     };
     fs::create_dir(&cache).unwrap();
     let refused = remove();
-    assert!(said(&refused).contains("CACHEDIR.TAG"), "{}", said(&refused));
+    assert!(
+        said(&refused).contains("CACHEDIR.TAG"),
+        "{}",
+        said(&refused)
+    );
     let path = cache.to_str().unwrap();
     shell("find_places", &[("RUST_TASKSTATS_CACHE", path)]);
     let lock = File::create(cache.join("kernel.lock")).unwrap();
@@ -87,7 +94,11 @@ fn options_come_from_the_command_line_only() {
             .args(arguments)
             .current_dir(top())
             .env_remove("MAKEFLAGS")
-            .envs([("KDIR", "/exported"), ("SOURCE", "/exported"), ("KERNEL", "exported")])
+            .envs([
+                ("KDIR", "/exported"),
+                ("SOURCE", "/exported"),
+                ("KERNEL", "exported"),
+            ])
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", said(&output));
@@ -119,7 +130,10 @@ fn the_network_is_configured_as_on_the_machine() {
         ("CC", "x"),
     ];
     let output = shell("network_variables", &variables);
-    let mut names: Vec<&str> = std::str::from_utf8(&output.stdout).unwrap().lines().collect();
+    let mut names: Vec<&str> = std::str::from_utf8(&output.stdout)
+        .unwrap()
+        .lines()
+        .collect();
     names.sort_unstable();
     assert_eq!(names, ["CARGO_HTTP_PROXY", "https_proxy"]);
 }

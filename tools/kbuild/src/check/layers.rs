@@ -73,8 +73,7 @@ pub(super) fn check(project: &Project, _: &Built) -> Result<()> {
         let entry = entry?;
         let path = entry.path();
         if path.extension().is_some_and(|extension| extension == "rs") {
-            let text =
-                fs::read_to_string(path).with_context(|| path.display().to_string())?;
+            let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
             sources.insert(module_of(path.strip_prefix(&top)?), text);
         }
     }
@@ -389,9 +388,18 @@ mod tests {
     #[test]
     fn down_is_fine() {
         let files = [
-            ("rust_taskstats.rs", "use crate::{taskstats::query, seam::slot};"),
-            ("taskstats/query.rs", "use crate::accounting::record::Record;"),
-            ("accounting/record.rs", "use crate::abstractions::task::{self, View};"),
+            (
+                "rust_taskstats.rs",
+                "use crate::{taskstats::query, seam::slot};",
+            ),
+            (
+                "taskstats/query.rs",
+                "use crate::accounting::record::Record;",
+            ),
+            (
+                "accounting/record.rs",
+                "use crate::abstractions::task::{self, View};",
+            ),
             ("abstractions/task.rs", "use super::mm::Guard;"),
             ("abstractions/mm.rs", "fn f() { self::g() }"),
         ];
@@ -401,12 +409,24 @@ mod tests {
     #[test]
     fn up_and_sideways_are_not() {
         for (file, import) in [
-            ("abstractions/task.rs", "use crate::accounting::record::Record;"),
-            ("accounting/record.rs", "use crate::{\n genetlink::{Room, Family},\n};"),
-            ("accounting/record.rs", "fn f() { crate::taskstats::query::f() }"),
+            (
+                "abstractions/task.rs",
+                "use crate::accounting::record::Record;",
+            ),
+            (
+                "accounting/record.rs",
+                "use crate::{\n genetlink::{Room, Family},\n};",
+            ),
+            (
+                "accounting/record.rs",
+                "fn f() { crate::taskstats::query::f() }",
+            ),
             ("genetlink/socket.rs", "use super::super::taskstats;"),
             ("seam/slot.rs", "use crate::Taskstats;"),
-            ("accounting/record.rs", "macro_rules! m { () => { $crate::genetlink::f() } }"),
+            (
+                "accounting/record.rs",
+                "macro_rules! m { () => { $crate::genetlink::f() } }",
+            ),
         ] {
             let found = found(&[
                 (file, import),
@@ -431,7 +451,10 @@ mod tests {
     #[test]
     fn circles_are_found_through_re_exports_as_well() {
         let files = [
-            ("genetlink/mod.rs", "pub use self::{family::{Family, Ops}, request::Request};"),
+            (
+                "genetlink/mod.rs",
+                "pub use self::{family::{Family, Ops}, request::Request};",
+            ),
             ("genetlink/family.rs", "use super::Request;"),
             ("genetlink/request.rs", "use super::message::Message;"),
             ("genetlink/message.rs", "use super::Family;"),

@@ -3,7 +3,12 @@
 //! When a registration ends, and when it does not: a socket that refuses its records, and a second
 //! registration for which there is no memory. Sequence numbers of messages that were never made.
 
-use std::{os::fd::{AsFd, AsRawFd}, path::Path, sync::Arc, time::Duration};
+use std::{
+    os::fd::{AsFd, AsRawFd},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
@@ -118,7 +123,10 @@ fn one_that_refuses(_: Implementation) -> anyhow::Result<()> {
 
     // It may come back.
     listener.register(BOTH_CPUS)?;
-    ensure!(hears(&mut listener)? == 2, "registered again, and hears not");
+    ensure!(
+        hears(&mut listener)? == 2,
+        "registered again, and hears not"
+    );
     listener.deregister(BOTH_CPUS)?;
     ensure!(hears(&mut listener)? == 0, "deregistered, and hears");
     other.deregister(BOTH_CPUS)?;

@@ -84,7 +84,9 @@ fn refusal(context: &Context, _: &str) -> anyhow::Result<()> {
                 lines.len()
             );
             ensure!(
-                lines.iter().all(|line| line.contains("no task has this id")),
+                lines
+                    .iter()
+                    .all(|line| line.contains("no task has this id")),
                 "{lines:?}"
             );
         }
