@@ -302,7 +302,7 @@ fn paths(module: &[String], code: &str) -> Vec<Module> {
 }
 
 /// Reads a path, or several in braces, behind `base`; returns where it ends.
-fn tree<'a>(tokens: &[&'a str], mut at: usize, base: &[String], paths: &mut Vec<Module>) -> usize {
+fn tree(tokens: &[&str], mut at: usize, base: &[String], paths: &mut Vec<Module>) -> usize {
     let mut path = base.to_vec();
     loop {
         match tokens.get(at).copied() {
