@@ -48,6 +48,8 @@ pub(crate) struct Timespec {
     nanoseconds: u64,
 }
 
+// rustc 1.85 does not count uses in constants that nothing names.
+#[allow(dead_code)]
 const fn size_of_field<T>(_field: fn(&bindings::taskstats) -> &T) -> usize {
     size_of::<T>()
 }

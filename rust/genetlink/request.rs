@@ -121,9 +121,9 @@ impl<'a, T: Operations> Request<'a, T> {
         // SAFETY: By the type invariants, `info` is valid; the core has set its family, which has
         // no header and stays registered while the request is being answered.
         let message =
-            unsafe { skb.put_raw((*info).snd_portid, (*info).snd_seq, (*info).family, cmd) }?;
+            unsafe { skb.put_raw((*info).snd_portid, (*info).snd_seq, (*info).family, cmd) };
         Ok(Reply {
-            message,
+            message: message?,
             socket: self.socket,
             info: self.info,
         })

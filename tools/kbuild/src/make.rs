@@ -90,7 +90,7 @@ impl Kbuild {
     /// Another program in the same environment, with more variables.
     pub(crate) fn program(
         &self,
-        program: &Path,
+        program: &str,
         arguments: &[String],
         variables: &[(String, String)],
     ) -> Expression {

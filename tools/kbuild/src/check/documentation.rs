@@ -54,7 +54,7 @@ pub(super) fn check(project: &Project, built: &Built) -> Result<()> {
     environment.push(("RUSTC_BOOTSTRAP".into(), "1".into()));
     run::verdict(
         &job.kbuild
-            .program(Path::new("rustdoc"), &all, &environment)
+            .program("rustdoc", &all, &environment)
             .dir(&output),
     )?;
     let dead = dead_links(&documentation, &built.source)?;
