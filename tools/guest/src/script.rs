@@ -123,7 +123,12 @@ mod tests {
             environment: &[],
             command: &command,
         };
-        let expected: String = arguments.iter().map(|a| format!("[{a}]")).collect();
+        let mut expected = String::new();
+        for argument in arguments {
+            expected.push('[');
+            expected.push_str(argument);
+            expected.push(']');
+        }
         assert_eq!(String::from_utf8(run(&script).stdout).unwrap(), expected);
     }
 
