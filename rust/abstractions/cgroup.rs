@@ -5,14 +5,14 @@
 //! C source: [`kernel/cgroup/cgroup-v1.c`](srctree/kernel/cgroup/cgroup-v1.c)
 
 use kernel::{
-    bindings::{
-        self,
-        cgroupstats, //
-    },
     error::to_result,
     fs::LocalFile,
     prelude::*,
     static_assert, //
+};
+use taskstats_bindings::{
+    self as bindings,
+    cgroupstats, //
 };
 
 /// The bytes of one `struct cgroupstats`.

@@ -6,7 +6,6 @@
 
 use kernel::{
     alloc::AllocError,
-    bindings,
     cpu::{
         nr_cpu_ids,
         CpuId, //
@@ -18,6 +17,7 @@ use kernel::{
     error::to_result,
     prelude::*, //
 };
+use taskstats_bindings as bindings;
 
 fn possible_mask() -> &'static Cpumask {
     // SAFETY: The mask of possible CPUs lives for ever and does not change after boot.

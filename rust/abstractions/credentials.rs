@@ -6,9 +6,9 @@
 
 use super::namespace::UserNamespace;
 use kernel::{
-    bindings,
     cred::Credential, //
 };
+use taskstats_bindings as bindings;
 
 /// Returns the real user and group of `cred` as `ns` knows them, and the overflow ids if it does
 /// not. Mirrors `from_kuid_munged()` and `from_kgid_munged()`.

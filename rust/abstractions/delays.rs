@@ -6,9 +6,9 @@
 
 use super::task::TaskView;
 use kernel::{
-    bindings,
     prelude::*, //
 };
+use taskstats_bindings as bindings;
 
 /// Adds the delays of `task` to those in `stats`, which is laid out as a `struct taskstats`. Counts
 /// and totals are summed up; a total that would overflow becomes 0. The longest and the shortest

@@ -1,25 +1,110 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Functions of the kernel that are macros in C and have no helper in
- * rust/helpers/ of the kernel.
+ * What Rust cannot call because it is a macro or an inline function, and the
+ * kernel has no helper for in rust/helpers/. As there, these functions are
+ * inlined into Rust under CONFIG_RUST_INLINE_HELPERS.
  *
  * Allocation functions belong here rather than in the bindings: what bindgen
  * sees of them is the *_noprof variant, which relies on its caller to name the
  * place that the allocation is accounted to (include/linux/alloc_tag.h). The
  * macro does that, and the place is the line below.
+ *
+ * Sorted alphabetically.
  */
-#include <linux/percpu.h>
-#include <linux/slab.h>
-#include <linux/taskstats_kern.h>
 
-void __percpu *rust_taskstats_alloc_percpu(size_t size, size_t align);
-void __percpu *rust_taskstats_alloc_percpu(size_t size, size_t align)
+#include "../../include/bindings_helper.h"
+
+__rust_helper void __percpu *rust_helper_alloc_percpu(size_t size, size_t align)
 {
 	return __alloc_percpu(size, align);
 }
 
-struct taskstats *rust_taskstats_alloc_stats(void);
-struct taskstats *rust_taskstats_alloc_stats(void)
+__rust_helper struct taskstats *rust_helper_alloc_taskstats(void)
 {
 	return kmem_cache_zalloc(taskstats_cache, GFP_KERNEL);
+}
+
+#ifndef CONFIG_CGROUPS
+__rust_helper int rust_helper_cgroupstats_build(struct cgroupstats *stats,
+						struct dentry *dentry)
+{
+	return cgroupstats_build(stats, dentry);
+}
+#endif
+
+__rust_helper int rust_helper_cpu_to_node(int cpu)
+{
+	return cpu_to_node(cpu);
+}
+
+__rust_helper int rust_helper_cpulist_parse(const char *buf, struct cpumask *dstp)
+{
+	return cpulist_parse(buf, dstp);
+}
+
+__rust_helper bool rust_helper_cpumask_subset(const struct cpumask *src1p,
+					      const struct cpumask *src2p)
+{
+	return cpumask_subset(src1p, src2p);
+}
+
+#ifndef CONFIG_TASK_DELAY_ACCT
+__rust_helper int rust_helper_delayacct_add_tsk(struct taskstats *d,
+						struct task_struct *tsk)
+{
+	return delayacct_add_tsk(d, tsk);
+}
+#endif
+
+#ifndef CONFIG_USER_NS
+__rust_helper gid_t rust_helper_from_kgid_munged(struct user_namespace *to,
+						 kgid_t gid)
+{
+	return from_kgid_munged(to, gid);
+}
+
+__rust_helper uid_t rust_helper_from_kuid_munged(struct user_namespace *to,
+						 kuid_t uid)
+{
+	return from_kuid_munged(to, uid);
+}
+#endif
+
+__rust_helper unsigned long rust_helper_get_mm_hiwater_rss(struct mm_struct *mm)
+{
+	return get_mm_hiwater_rss(mm);
+}
+
+__rust_helper unsigned long rust_helper_get_mm_hiwater_vm(struct mm_struct *mm)
+{
+	return get_mm_hiwater_vm(mm);
+}
+
+__rust_helper void *rust_helper_per_cpu_ptr(void __percpu *ptr, unsigned int cpu)
+{
+	return per_cpu_ptr(ptr, cpu);
+}
+
+__rust_helper void *rust_helper_raw_cpu_ptr(void __percpu *ptr)
+{
+	return raw_cpu_ptr(ptr);
+}
+
+#ifndef CONFIG_VIRT_CPU_ACCOUNTING_GEN
+__rust_helper bool rust_helper_task_cputime(struct task_struct *t,
+					    u64 *utime, u64 *stime)
+{
+	return task_cputime(t, utime, stime);
+}
+#endif
+
+__rust_helper int rust_helper_thread_group_empty(struct task_struct *p)
+{
+	return thread_group_empty(p);
+}
+
+__rust_helper void rust_helper_unlock_task_sighand(struct task_struct *task,
+						   unsigned long *flags)
+{
+	unlock_task_sighand(task, flags);
 }

@@ -7,10 +7,10 @@
 
 use super::task::TaskView;
 use kernel::{
-    bindings,
     fs::File,
     sync::aref::ARef, //
 };
+use taskstats_bindings as bindings;
 
 use core::ptr::NonNull;
 

@@ -6,12 +6,12 @@
 //! [`include/linux/pid_namespace.h`](srctree/include/linux/pid_namespace.h)
 
 use kernel::{
-    bindings,
     pid_namespace::PidNamespace,
     prelude::*,
     task::CurrentTask,
     types::Opaque, //
 };
+use taskstats_bindings as bindings;
 
 /// Wraps the kernel's `struct user_namespace`.
 ///

@@ -10,10 +10,10 @@ use kernel::{
         Flags,
         NumaNode, //
     },
-    bindings,
     cpu::CpuId,
     prelude::*, //
 };
+use taskstats_bindings as bindings;
 
 use core::{
     alloc::Layout,

@@ -10,20 +10,15 @@ use super::cpumask::{
 };
 use kernel::{
     alloc::AllocError,
-    bindings,
     cpu::CpuId,
     prelude::*, //
 };
+use taskstats_bindings as bindings;
 
 use core::{
     marker::PhantomData,
     ptr::NonNull, //
 };
-
-extern "C" {
-    /// `__alloc_percpu()`, a macro; see `helpers.c`.
-    fn rust_taskstats_alloc_percpu(size: usize, align: usize) -> *mut c_void;
-}
 
 /// A value for each possible CPU.
 ///
@@ -50,7 +45,7 @@ impl<T: Sync> PerCpu<T> {
         const { assert!(size_of::<T>() != 0) };
 
         // SAFETY: The size is not zero, and alignments are powers of two.
-        let ptr = unsafe { rust_taskstats_alloc_percpu(size_of::<T>(), align_of::<T>()) };
+        let ptr = unsafe { bindings::alloc_percpu(size_of::<T>(), align_of::<T>()) };
         let ptr = NonNull::new(ptr).ok_or(AllocError)?;
 
         for cpu in possible_cpus() {

@@ -5,14 +5,14 @@
 //! C header: [`include/linux/rwsem.h`](srctree/include/linux/rwsem.h)
 
 use kernel::{
-    bindings,
     prelude::*,
     sync::LockClassKey,
     types::{
         NotThreadSafe,
         Opaque, //
-    },
+    }, //
 };
+use taskstats_bindings as bindings;
 
 use core::{
     cell::UnsafeCell,

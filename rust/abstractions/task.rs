@@ -5,7 +5,6 @@
 //! C header: [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
 use kernel::{
-    bindings,
     cred::Credential,
     pid_namespace::PidNamespace,
     prelude::*,
@@ -17,8 +16,9 @@ use kernel::{
     task::{
         Pid,
         Task, //
-    },
+    }, //
 };
+use taskstats_bindings as bindings;
 
 /// Finds the task with the id `nr` in the current task's pid namespace, which stays there as long
 /// as the RCU read lock is held. Mirrors `find_task_by_vpid()`.

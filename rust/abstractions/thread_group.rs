@@ -6,10 +6,6 @@
 
 use super::task::TaskView;
 use kernel::{
-    bindings::{
-        self,
-        taskstats, //
-    },
     prelude::*,
     sync::atomic::{
         atomic_load,
@@ -22,6 +18,10 @@ use kernel::{
         Task, //
     },
     types::NotThreadSafe, //
+};
+use taskstats_bindings::{
+    self as bindings,
+    taskstats, //
 };
 
 use core::marker::PhantomData;
@@ -140,11 +140,6 @@ impl<'a> Iterator for Threads<'a> {
     }
 }
 
-extern "C" {
-    /// Allocates zeroed memory of `taskstats_cache`; see `helpers.c`.
-    fn rust_taskstats_alloc_stats() -> *mut taskstats;
-}
-
 /// Allocates the memory in which the threads of the current task's process leave their counts when
 /// they exit, if the process has several threads and none was allocated yet. Returns whether there
 /// is such memory now. Mirrors `taskstats_tgid_alloc()`.
@@ -168,7 +163,7 @@ pub(crate) fn alloc_left_by_exited(task: &CurrentTask) -> bool {
     }
 
     // SAFETY: There are no requirements; the cache is there from boot on.
-    let new = unsafe { rust_taskstats_alloc_stats() };
+    let new = unsafe { bindings::alloc_taskstats() };
     let Some(guard) = SighandGuard::lock(task) else {
         // SAFETY: `new` is null or from this cache, and nobody else has it.
         unsafe { free(new) };

@@ -5,12 +5,12 @@
 //! C header: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h)
 
 use kernel::{
-    bindings,
     time::{
         ClockSource,
         Monotonic, //
-    },
+    }, //
 };
+use taskstats_bindings as bindings;
 
 /// Microseconds in a second.
 pub(crate) const USEC_PER_SEC: u64 = 1_000_000;

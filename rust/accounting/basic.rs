@@ -20,13 +20,13 @@ use crate::abstractions::{
     },
 };
 use kernel::{
-    bindings::{
-        ACORE,
-        AFORK,
-        ASU,
-        AXSIG, //
-    },
     sync::rcu, //
+};
+use taskstats_bindings::{
+    ACORE,
+    AFORK,
+    ASU,
+    AXSIG, //
 };
 
 /// Fills in the fields from `ac_exitcode` to `ac_majflt`, and those of the same kind that later

@@ -15,10 +15,10 @@
 //! C header: [`include/uapi/linux/taskstats.h`](srctree/include/uapi/linux/taskstats.h)
 
 use kernel::{
-    bindings,
     prelude::*,
     static_assert, //
 };
+use taskstats_bindings as bindings;
 
 use zerocopy_derive::KnownLayout;
 

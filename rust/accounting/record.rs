@@ -21,9 +21,9 @@ use crate::abstractions::{
     task::TaskView, //
 };
 use kernel::{
-    bindings::AGROUP,
     prelude::*, //
 };
+use taskstats_bindings::AGROUP;
 
 #[cfg(test_build)]
 use kernel::sync::SetOnce;

@@ -5,9 +5,9 @@
 //! C header: [`include/net/netlink.h`](srctree/include/net/netlink.h)
 
 use kernel::{
-    bindings,
     prelude::*, //
 };
+use taskstats_bindings as bindings;
 
 use core::{
     marker::PhantomData,

@@ -15,11 +15,11 @@ use super::{
     request::Request, //
 };
 use kernel::{
-    bindings,
     build_error,
     error::VTABLE_DEFAULT_ERROR,
     prelude::*, //
 };
+use taskstats_bindings as bindings;
 
 /// Who may use a command. All others are refused with [`EPERM`].
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use super::{
     payload::Payload, //
 };
 use kernel::{
-    bindings,
     prelude::*, //
 };
+use taskstats_bindings as bindings;
 
 use core::ptr::NonNull;
 

@@ -7,10 +7,10 @@ use super::{
     operation::Operation, //
 };
 use kernel::{
-    bindings,
     prelude::*,
     types::Opaque, //
 };
+use taskstats_bindings as bindings;
 
 /// What a family answers.
 pub(crate) trait Operations: Send + Sync + Sized + 'static {

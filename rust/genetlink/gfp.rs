@@ -6,9 +6,9 @@ use kernel::{
     alloc::{
         flags,
         Flags, //
-    },
-    bindings, //
+    }, //
 };
+use taskstats_bindings as bindings;
 
 /// Returns the bits of `flags`. In the kernel crate, this is `Flags::as_raw()`.
 ///

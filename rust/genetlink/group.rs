@@ -7,9 +7,9 @@
 //! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
 
 use kernel::{
-    bindings,
     prelude::*, //
 };
+use taskstats_bindings as bindings;
 
 /// Who may join a group.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -19,10 +19,10 @@ use kernel::{
         AllocError,
         Flags, //
     },
-    bindings,
     error::to_result,
     prelude::*, //
 };
+use taskstats_bindings as bindings;
 
 use core::{
     mem::ManuallyDrop,

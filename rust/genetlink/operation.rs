@@ -2,7 +2,7 @@
 
 //! The entries of a family's table of commands.
 
-use kernel::bindings;
+use taskstats_bindings as bindings;
 
 use core::marker::PhantomData;
 

@@ -8,10 +8,10 @@
 //! C header: [`include/net/netlink.h`](srctree/include/net/netlink.h)
 
 use kernel::{
-    bindings,
     prelude::*,
     static_assert, //
 };
+use taskstats_bindings as bindings;
 
 use zerocopy::{
     Immutable,

@@ -5,9 +5,9 @@
 //! C header: [`include/net/netlink.h`](srctree/include/net/netlink.h)
 
 use kernel::{
-    bindings,
     prelude::*, //
 };
+use taskstats_bindings as bindings;
 
 /// What an attribute must look like. A command has a table of these, indexed by attribute type.
 #[repr(transparent)]

@@ -7,9 +7,9 @@
 
 use super::attribute::Attribute;
 use kernel::{
-    bindings,
     prelude::*, //
 };
+use taskstats_bindings as bindings;
 
 /// Why a request is refused.
 ///

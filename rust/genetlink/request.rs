@@ -18,13 +18,13 @@ use super::{
 };
 use kernel::{
     alloc::Flags,
-    bindings,
     error::{
         from_err_ptr,
         to_result, //
     },
     prelude::*, //
 };
+use taskstats_bindings as bindings;
 
 use core::{
     marker::PhantomData,

@@ -6,12 +6,12 @@
 
 use super::message::Packet;
 use kernel::{
-    bindings,
     error::to_result,
     prelude::*,
     sync::aref::AlwaysRefCounted,
     types::Opaque, //
 };
+use taskstats_bindings as bindings;
 
 use core::ptr::NonNull;
 

@@ -9,12 +9,12 @@ use crate::genetlink::{
     Operations, //
 };
 use kernel::{
-    bindings,
     error::to_result,
     prelude::*,
     task::CurrentTask,
     types::Opaque, //
 };
+use taskstats_bindings as bindings;
 
 /// What happens when a task exits.
 pub(crate) trait ExitHook: Operations {

@@ -5,7 +5,7 @@
 //! C headers: [`include/uapi/linux/taskstats.h`](srctree/include/uapi/linux/taskstats.h),
 //! [`include/uapi/linux/cgroupstats.h`](srctree/include/uapi/linux/cgroupstats.h)
 
-pub(crate) use kernel::bindings::{
+pub(crate) use taskstats_bindings::{
     CGROUPSTATS_CMD_ATTR_FD,
     CGROUPSTATS_CMD_GET,
     CGROUPSTATS_CMD_NEW,

@@ -15,11 +15,11 @@ use crate::{
     },
 };
 use kernel::{
-    bindings,
     cpu::nr_cpu_ids,
     page::PAGE_SIZE,
     prelude::*, //
 };
+use taskstats_bindings as bindings;
 
 #[kunit_tests(rust_taskstats)]
 mod arithmetic {
@@ -145,7 +145,7 @@ mod messages {
             Subject, //
         },
     };
-    use kernel::bindings::{
+    use taskstats_bindings::{
         taskstats,
         TASKSTATS_TYPE_AGGR_PID,
         TASKSTATS_TYPE_AGGR_TGID,

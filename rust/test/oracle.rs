@@ -29,9 +29,9 @@ use crate::{
     },
 };
 use kernel::{
-    bindings,
     prelude::*, //
 };
+use taskstats_bindings as bindings;
 
 // As in the bindings: structs that are empty in this configuration are behind pointers only.
 #[allow(improper_ctypes)]

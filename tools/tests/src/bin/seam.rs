@@ -24,7 +24,7 @@ struct Arguments {
 const SECONDS: &str = "40";
 
 /// The time after which a guest is ended: one that hangs says so before.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// Runs this program in a guest.
 fn run(act: &[&str]) -> anyhow::Result<()> {

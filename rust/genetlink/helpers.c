@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+/* As ../abstractions/helpers.c, for generic netlink. Sorted alphabetically. */
+
+#include "../../include/bindings_helper.h"
+
+__rust_helper void rust_helper_skb_reserve(struct sk_buff *skb, int len)
+{
+	skb_reserve(skb, len);
+}
+
+__rust_helper void rust_helper_sock_hold(struct sock *sk)
+{
+	sock_hold(sk);
+}
+
+__rust_helper void rust_helper_sock_put(struct sock *sk)
+{
+	sock_put(sk);
+}
