@@ -99,16 +99,22 @@ FUZZ = guest run --impl none --timeout $(1) -- suite fuzz \
 # Everything at once; the arguments are the kernel and for how many seconds.
 SOAK = guest run --impl none --config $(1) --timeout $$(($(2) + 600)) -- suite soak \
 	--module "$$(kbuild path --config $(1) module)" --seconds $(2) --seed $(SEED)
+# The generic netlink layer with a family that is not TASKSTATS; the argument is the kernel.
+SAMPLE = guest run --impl none --config $(1) -- python3 samples/ask_items.py \
+	"$$(dirname "$$(kbuild path --config $(1) test-module)")" \
+	"$$(kbuild path --config $(1) source)"
 SNAPSHOT = guest run --impl none --config $(1) -- suite snapshot
 
 .PHONY: test
 test: module
 	@$(ENTER) kbuild build --config pristine >/dev/null
+	@$(ENTER) kbuild module --test-build >/dev/null
 	@$(ENTER) $(TALLY) --jobs 2 \
 		'suite: guest run --impl none --timeout 1200 -- $(call SUITE,lean)' \
 		'tools: cargo test --release --quiet --locked --manifest-path tools/Cargo.toml --workspace' \
 		'fuzz: $(call FUZZ,1200)' \
 		'the patches: seam' \
+		'a family of its own: $(call SAMPLE,lean)' \
 		'unchanged without the module: cd "$$(mktemp -d)" && $(call SNAPSHOT,pristine) >pristine && $(call SNAPSHOT,lean) >lean && diff -u pristine lean'
 
 # The suite with the test build of the module, which lets C fill each record as
@@ -132,6 +138,7 @@ test-debug: tools
 		'suite, 1st half: $(call SUITE_DEBUG,1/2)' \
 		'suite, 2nd half: $(call SUITE_DEBUG,2/2)' \
 		'faults are seen: planted' \
+		'a family of its own: $(call SAMPLE,debug)' \
 		'soak: $(call SOAK,debug,60)'
 
 .PHONY: bench

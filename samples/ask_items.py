@@ -1,17 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Asks the family of rust_genetlink_sample by way of YNL, and fails unless it answers as it should.
+"""Loads rust_genetlink_sample and asks its family by way of YNL, the kernel's own client. Fails
+unless it answers as it should.
 
-Usage: ask_items.py tools/net/ynl/pyynl Documentation/netlink/specs/rust-items.yaml
+Usage: ask_items.py DIRECTORY OF THE MODULE SOURCE OF THE KERNEL
 """
 
 import errno
 import os
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
-sys.path.append(sys.argv[1])
+MODULE = Path(sys.argv[1]) / "rust_genetlink_sample.ko"
+SOURCE = Path(sys.argv[2])
+SPEC = Path(__file__).parents[1] / "Documentation/netlink/specs/rust-items.yaml"
+
+sys.path.append(str(SOURCE / "tools/net/ynl/pyynl"))
 from lib import NlError, YnlFamily  # pylint: disable=wrong-import-position
 
 ITEMS = 10_000
@@ -19,8 +25,8 @@ ITEMS = 10_000
 
 def connect():
     """Opens a socket that receives into a page."""
-    schema = Path(sys.argv[1]).parents[3] / "Documentation/netlink/genetlink.yaml"
-    return YnlFamily(sys.argv[2], schema=str(schema), recv_size=4096)
+    schema = SOURCE / "Documentation/netlink/genetlink.yaml"
+    return YnlFamily(str(SPEC), schema=str(schema), recv_size=4096)
 
 
 def item(index):
@@ -41,8 +47,8 @@ def refused(act, expected, says):
     raise AssertionError(f"{says}: answered {answer}")
 
 
-def main():
-    """Asks."""
+def ask():
+    """Asks for all that the family has, and for what it refuses."""
     family = connect()
 
     for index in (0, 1, 4294, 4295, ITEMS - 1):
@@ -76,10 +82,18 @@ def main():
     event = listener.async_msg_queue.get_nowait()
     assert event["name"] == "event" and event["msg"] == item(5), event
 
-    os.setuid(65534)
+    os.seteuid(65534)
     nobody = connect()
     assert nobody.get({"index": 7}) == item(7)
     refused(lambda: nobody.announce({"index": 5}), errno.EPERM, "")
+    os.seteuid(0)
+
+
+def main():
+    """Loads the module, asks, and unloads it with all sockets closed."""
+    subprocess.run(["insmod", MODULE], check=True)
+    ask()
+    subprocess.run(["rmmod", MODULE.stem], check=True)
     print("rust-items answers as it should")
 
 

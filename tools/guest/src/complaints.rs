@@ -118,6 +118,10 @@ const RULES: &[(&str, &str)] = &[
         "the state of a page is bad",
     ),
     (
+        r"alloc_tag (was )?not (set|cleared)",
+        "an allocation has no place that it is accounted to",
+    ),
+    (
         r"page allocation failure|Unable to allocate memory on",
         "the kernel ran out of memory",
     ),

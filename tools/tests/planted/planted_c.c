@@ -63,6 +63,17 @@ static int free_active(void)
 	return 0;
 }
 
+/* What kmalloc() expands to, without the place that the memory is accounted to. */
+static int unaccounted_allocation(void)
+{
+	void *memory = kmalloc_noprof(100, GFP_KERNEL);
+
+	if (!memory)
+		return -ENOMEM;
+	kfree(memory);
+	return 0;
+}
+
 static int rcu_usage(void)
 {
 	static int __rcu *pointer;
@@ -117,6 +128,7 @@ static const struct {
 	{ "one_after_stack", one_after_stack },
 	{ "undefined_behaviour", undefined_behaviour },
 	{ "free_active", free_active },
+	{ "unaccounted_allocation", unaccounted_allocation },
 	{ "rcu_usage", rcu_usage },
 	{ "preemptible", cpu_of_preemptible },
 	{ "list", list },

@@ -43,6 +43,11 @@ const FAULTS: &[Fault] = &[
         ],
     },
     Fault {
+        load: "planted_c fault=unaccounted_allocation",
+        reason: "an allocation has no place that it is accounted to",
+        words: &["alloc_tag not set"],
+    },
+    Fault {
         load: "planted_c fault=rcu_usage",
         reason: "RCU was misused",
         words: &["WARNING: suspicious RCU usage"],
