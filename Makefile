@@ -42,16 +42,18 @@ ENTER += $(if $(KDIR),--share '$(KDIR)') $(if $(SOURCE),--source '$(SOURCE)')
 help:
 	@echo 'make run                 build all, boot a guest, let getdelays query the module'
 	@echo 'make test                all that must hold'
-	@echo 'make test-debug          the suite in a kernel that looks for mistakes: KASAN, lockdep, ...,'
+	@echo 'make test-debug          the suite in a kernel that looks for mistakes (KASAN, lockdep),'
 	@echo '                         with C filling each record as well, and allocations that fail'
 	@echo 'make test-oracle         the suite, with C filling each record as well [KERNEL=lean]'
 	@echo 'make fuzz                random messages to C and to Rust [MESSAGES=n] [SEED=n]'
-	@echo 'make soak                load and unload while all is done at once [SECONDS=n] [SEED=n] [KERNEL=debug]'
+	@echo 'make soak                load and unload while all is done at once [SECONDS=n] [SEED=n]'
+	@echo '                         [KERNEL=debug]'
 	@echo 'make check               formatting, lints, documentation, patches'
 	@echo "make guest CMD='...'     run a command in a guest [IMPL=rust|c|none] [CPUS=n] [ICOUNT=1]"
 	@echo '                         [KERNEL=lean|debug] [TIMEOUT=seconds] [SHARE=directory]'
 	@echo "                         [PACKAGES='...', of Debian 13, for this run]"
-	@echo "make shell               a shell in the environment that all of this runs in [CMD='...'] [SHARE=directory]"
+	@echo 'make shell               a shell in the environment that all of this runs in'
+	@echo "                         [CMD='...'] [SHARE=directory]"
 	@echo 'make bench               what C and Rust cost [RECORD=1] [DOC=1]'
 	@echo "make profile FIGURE='...'  where the instructions of a figure of make bench go"
 	@echo 'make kernel              the kernel alone [KERNEL=lean|debug|pristine]'
@@ -59,7 +61,8 @@ help:
 	@echo 'make clean               remove what this work tree no longer needs from the cache'
 	@echo 'make mrproper            remove the cache'
 	@echo 'The tests write their results in KTAP as well with KTAP=file.'
-	@echo 'All that build a kernel take another than the tested one with SOURCE=tarball, git tree or newest.'
+	@echo 'All that build a kernel take another than the tested one with SOURCE=tarball, git tree'
+	@echo 'or newest.'
 
 # The programs in tools/, which do the work.
 .PHONY: tools
@@ -104,6 +107,8 @@ SAMPLE = guest run --impl none --config $(1) -- python3 samples/ask_items.py \
 	"$$(dirname "$$(kbuild path --config $(1) test-module)")" \
 	"$$(kbuild path --config $(1) source)"
 SNAPSHOT = guest run --impl none --config $(1) -- suite snapshot
+UNCHANGED = cd "$$(mktemp -d)" && $(call SNAPSHOT,pristine) >pristine && \
+	$(call SNAPSHOT,lean) >lean && diff -u pristine lean
 
 .PHONY: test
 test: module
@@ -115,16 +120,18 @@ test: module
 		'fuzz: $(call FUZZ,1200)' \
 		'the patches: seam' \
 		'a family of its own: $(call SAMPLE,lean)' \
-		'unchanged without the module: cd "$$(mktemp -d)" && $(call SNAPSHOT,pristine) >pristine && $(call SNAPSHOT,lean) >lean && diff -u pristine lean'
+		'unchanged without the module: $(UNCHANGED)'
 
 # The suite with the test build of the module, which lets C fill each record as
 # well and compares the two field by field. Its KUnit tests make kthreadd start
 # threads at each load, so kthreadd does not stand still.
+SUITE_ORACLE = guest run --impl none --config $(KERNEL) --timeout 1200 -- \
+	$(call SUITE,$(KERNEL),test-module) --test-build --skip kthreadd
 .PHONY: test-oracle
 test-oracle: tools
 	@$(ENTER) kbuild module --test-build --config $(KERNEL) >/dev/null
 	@$(ENTER) $(TALLY) \
-		'suite, each record compared with C: guest run --impl none --config $(KERNEL) --timeout 1200 -- $(call SUITE,$(KERNEL),test-module) --test-build --skip kthreadd'
+		'suite, each record compared with C: $(SUITE_ORACLE)'
 
 # The debug kernel: that there is nothing wrong, and that it sees what is. The test
 # build of the module is what runs there. Two guests share the tests.
@@ -159,6 +166,7 @@ soak: tools
 	@$(ENTER) sh -c '$(call SOAK,$(KERNEL),$(SECONDS))'
 
 CARGO := --locked --manifest-path tools/Cargo.toml
+CARGO_DOC := cargo doc --quiet --no-deps $(CARGO) --workspace
 
 .PHONY: check
 check: module
@@ -166,7 +174,7 @@ check: module
 		'module: kbuild check' \
 		'tools, format: cargo fmt --all --manifest-path tools/Cargo.toml --check' \
 		'tools, lints: cargo clippy --release --quiet $(CARGO) --workspace --all-targets -- -D warnings' \
-		'tools, documentation: RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps $(CARGO) --workspace'
+		'tools, documentation: RUSTDOCFLAGS="-D warnings" $(CARGO_DOC)'
 
 # What .ci/run runs, with one line of counts over all.
 .PHONY: ci

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A plugin for QEMU: counts how often each instruction of the guest is executed, between two marks.
+//! A plugin for QEMU: counts how often each instruction of the guest is executed, between two
+//! marks.
 //!
 //! The marks are two addresses, which the guest executes to begin and to end; see `marks.rs` of
 //! `bench`. What was counted between them goes to the file that the argument `out` names: a line

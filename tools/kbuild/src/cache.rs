@@ -103,8 +103,8 @@ impl Cache {
         self.root.join("log").join(format!("{step}.log"))
     }
 
-    /// Waits until no other invocation makes a kernel or fetches anything, and keeps others out until
-    /// the guard is dropped. Removes what an interrupted one left.
+    /// Waits until no other invocation makes a kernel or fetches anything, and keeps others out
+    /// until the guard is dropped. Removes what an interrupted one left.
     pub(crate) fn lock_kernels(&self) -> Result<Lock> {
         let lock = self.lock("kernel")?;
         // Only who has this lock has anything there.

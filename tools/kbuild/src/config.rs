@@ -16,7 +16,8 @@ pub enum Config {
     Lean,
     /// The lean kernel with all that finds mistakes: slow, and with a log that tells.
     Debug,
-    /// The options of the lean kernel without the project's patches: what the patched kernel has to behave like.
+    /// The options of the lean kernel without the project's patches: what the patched kernel has to
+    /// behave like.
     Pristine,
 }
 

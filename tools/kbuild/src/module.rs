@@ -49,8 +49,8 @@ pub fn build(kernel: &Kernel, purpose: Purpose) -> Result<PathBuf> {
     Ok(job.build(title, &purpose.arguments())?.join(file_name()))
 }
 
-/// Builds external modules other than the work tree's own for one of the project's kernels: those of
-/// `source`, a directory with a `Kbuild`. Returns the directory with what was built.
+/// Builds external modules other than the work tree's own for one of the project's kernels: those
+/// of `source`, a directory with a `Kbuild`. Returns the directory with what was built.
 pub fn build_others(source: &Path, config: Config) -> Result<PathBuf> {
     let built = image::build(config)?;
     let name = source.file_name().unwrap_or_default().to_string_lossy();

@@ -116,8 +116,8 @@ impl Variant {
     }
 }
 
-/// Whether a kernel with these options has the object: its directory's Makefile may want one for it,
-/// as in `obj-$(CONFIG_TASK_DELAY_ACCT) += delayacct.o`.
+/// Whether a kernel with these options has the object: its directory's Makefile may want one for
+/// it, as in `obj-$(CONFIG_TASK_DELAY_ACCT) += delayacct.o`.
 fn is_built(source: &Path, object: &str, options: &Options) -> Result<bool> {
     let (folder, name) = object.rsplit_once('/').unwrap_or(("", object));
     let path = source.join(folder).join("Makefile");

@@ -80,8 +80,8 @@ impl Tree {
         Ok(())
     }
 
-    /// Whether it was compiled with clang, not gcc. Fails where the environment's compilers are others
-    /// than the kernel's.
+    /// Whether it was compiled with clang, not gcc. Fails where the environment's compilers are
+    /// others than the kernel's.
     pub(super) fn is_clangs(&self, ours: &Toolchain) -> Result<bool> {
         let option = |name| self.options.get(name).trim_matches('"');
         let rustc = option("CONFIG_RUSTC_VERSION_TEXT");
