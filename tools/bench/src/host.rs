@@ -223,7 +223,7 @@ const SCALING: &str = "What several clients get together, in percent of what one
 
 fn document(page: &Path, key: &Key, rows: &[Row], [concurrent, scaled]: [&[Row]; 2]) -> Result<()> {
     let mut text = format!(
-        "Linux {}, {}, {}, {}.\n\n{}",
+        "Linux {},\n{},\n{},\n{}.\n\n{}",
         key.kernel,
         key.rustc,
         key.compiler,
