@@ -59,7 +59,10 @@ fn patches_are_numbered_and_from_one_sender() {
         assert_eq!(patch.from, series[0].from, "{}", patch.subject);
     }
     let sender = &series[0].from;
-    assert!(sender.contains('@') && !sender.contains("localhost"), "{sender}");
+    assert!(
+        sender.contains('@') && !sender.contains("localhost"),
+        "{sender}"
+    );
 }
 
 #[test]

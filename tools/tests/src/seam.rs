@@ -214,7 +214,10 @@ fn exchange(crowded: &Crowded) -> anyhow::Result<()> {
     delete_module(CHURN, DeleteModuleFlags::O_NONBLOCK)?;
     drop(crowd);
     println!("{changes} changes, {refused} registrations refused");
-    ensure!(changes >= LEAST && refused > changes, "hardly anything happened");
+    ensure!(
+        changes >= LEAST && refused > changes,
+        "hardly anything happened"
+    );
     ensure!(Implementation::in_charge()? == Implementation::C);
     works()
 }
