@@ -64,22 +64,24 @@ help:
 	@echo 'All that build a kernel take another than the tested one with SOURCE=tarball, git tree'
 	@echo 'or newest.'
 
-# The programs in tools/, which do the work.
-.PHONY: tools
+# The programs in tools/, which do the work: those that build and boot, and all.
+.PHONY: builder tools
+builder:
+	@$(ENTER) tools/environment/build-tools --package kbuild --package guest
 tools:
 	@$(ENTER) tools/environment/build-tools
 
 .PHONY: kernel
-kernel: tools
+kernel: builder
 	@$(ENTER) kbuild build --config $(KERNEL)
 
 .PHONY: module
-module: tools
+module: builder
 	@$(ENTER) kbuild module $(if $(KDIR),--kdir '$(KDIR)',--config $(KERNEL))
 
 .PHONY: run
 run: module
-	@$(ENTER) sh -c 'guest run --impl rust -- show "$$(kbuild path accounting)"'
+	@$(ENTER) sh -c 'guest run --impl rust -- tools/show "$$(kbuild path accounting)"'
 
 .PHONY: guest
 guest: $(if $(filter rust,$(IMPL)),module,kernel)
@@ -111,7 +113,7 @@ UNCHANGED = cd "$$(mktemp -d)" && $(call SNAPSHOT,pristine) >pristine && \
 	$(call SNAPSHOT,lean) >lean && diff -u pristine lean
 
 .PHONY: test
-test: module
+test: module tools
 	@$(ENTER) kbuild build --config pristine >/dev/null
 	@$(ENTER) kbuild module --test-build >/dev/null
 	@$(ENTER) $(TALLY) --jobs 2 \
@@ -149,15 +151,15 @@ test-debug: tools
 		'soak: $(call SOAK,debug,60)'
 
 .PHONY: bench
-bench: module
+bench: module tools
 	@$(ENTER) bench run $(if $(RECORD),--record) $(if $(DOC),--doc Documentation/benchmarks.rst)
 
 .PHONY: profile
-profile: module
+profile: module tools
 	@$(ENTER) bench profile '$(FIGURE)'
 
 .PHONY: fuzz
-fuzz: module
+fuzz: module tools
 	@$(ENTER) sh -c '$(call FUZZ,14400)'
 
 .PHONY: soak
@@ -169,7 +171,7 @@ CARGO := --locked --manifest-path tools/Cargo.toml
 CARGO_DOC := cargo doc --quiet --no-deps $(CARGO) --workspace
 
 .PHONY: check
-check: module
+check: module tools
 	@$(ENTER) $(TALLY) \
 		'module: kbuild check' \
 		'tools, format: cargo fmt --all --manifest-path tools/Cargo.toml --check' \
@@ -185,7 +187,7 @@ ci: tools
 		'make test-debug: make --no-print-directory test-debug'
 
 .PHONY: clean
-clean: tools
+clean: builder
 	@$(ENTER) kbuild clean
 
 .PHONY: mrproper

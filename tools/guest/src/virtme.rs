@@ -50,6 +50,10 @@ const KERNEL_ARGUMENTS: &[&str] = &[
     // An emulated CPU that has to wait for a busy machine must not look like one with bad clocks.
     "tsc=reliable",
     "no_timer_check",
+    // While it identifies the boot CPU, the kernel forgets for a moment which features that has
+    // (identify_cpu() in arch/x86/kernel/cpu/common.c). With five levels of page tables, KASAN then
+    // takes any address that an interrupt uses for a wild one.
+    "no5lvl",
     // The guest's root does not change under it: what was read once need not be read again.
     // virtme-ng's own options, and the cache.
     "rootflags=version=9p2000.L,trans=virtio,access=any,msize=524288,cache=loose",

@@ -22,22 +22,13 @@ pub struct KernelLog(File);
 impl KernelLog {
     /// Reads from now on.
     pub fn from_now() -> anyhow::Result<Self> {
-        let mut log = Self::open()?;
-        log.0.seek(SeekFrom::End(0)).context("seeking /dev/kmsg")?;
-        Ok(log)
-    }
-
-    /// Reads all that the kernel still has.
-    pub fn whole() -> anyhow::Result<Self> {
-        Self::open()
-    }
-
-    fn open() -> anyhow::Result<Self> {
-        let file = OpenOptions::new()
+        let mut file = OpenOptions::new()
             .read(true)
             .custom_flags(OFlag::O_NONBLOCK.bits())
-            .open("/dev/kmsg");
-        Ok(Self(file.context("opening /dev/kmsg")?))
+            .open("/dev/kmsg")
+            .context("opening /dev/kmsg")?;
+        file.seek(SeekFrom::End(0)).context("seeking /dev/kmsg")?;
+        Ok(Self(file))
     }
 
     /// The lines since the last call.

@@ -39,7 +39,7 @@ const FAULTS: &[Fault] = &[
         reason: "a task slept in atomic context",
         words: &[
             "BUG: sleeping function called from invalid context at",
-            "planted_rust.rs",
+            "sleep_in_atomic_context",
         ],
     },
     Fault {
