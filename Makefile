@@ -137,7 +137,7 @@ test-oracle: tools
 
 # The debug kernel: that there is nothing wrong, and that it sees what is. The test
 # build of the module is what runs there. Two guests share the tests.
-SUITE_DEBUG = guest run --impl none --config debug --timeout 1800 -- \
+SUITE_DEBUG = guest run --impl none --config debug --timeout 3600 -- \
 	$(call SUITE,debug,test-module) --test-build --skip kthreadd --faults --leaks --shard $(1)
 .PHONY: test-debug
 test-debug: tools
