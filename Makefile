@@ -118,7 +118,7 @@ test: module tools
 	@$(ENTER) kbuild module --test-build >/dev/null
 	@$(ENTER) $(TALLY) --jobs 2 \
 		'suite: guest run --impl none --timeout 1200 -- $(call SUITE,lean)' \
-		'tools: cargo test --release --quiet --locked --manifest-path tools/Cargo.toml --workspace' \
+		'tools: cargo test --release --quiet $(CARGO) --workspace' \
 		'fuzz: $(call FUZZ,1200)' \
 		'the patches: seam' \
 		'a family of its own: $(call SAMPLE,lean)' \

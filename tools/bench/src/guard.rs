@@ -2,8 +2,8 @@
 
 //! The comparison with the ratios that are kept.
 //!
-//! A ratio is Rust's instructions to C's, counted in one boot. Another QEMU and other compilers change
-//! the two alike, if not by the same part: so ratios are compared wherever they are counted.
+//! A ratio is Rust's instructions to C's, counted in one boot. Another QEMU and other compilers
+//! change the two alike, if not by the same part: so ratios are compared wherever they are counted.
 
 use std::{collections::BTreeMap, fmt, fs, path::Path};
 

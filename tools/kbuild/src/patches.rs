@@ -139,7 +139,10 @@ fn diff_of(patch: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use super::*;
+    use crate::Project;
 
     const DIFF: &str =
         "diff --git a/file b/file\n--- a/file\n+++ b/file\n@@ -1 +1 @@\n-old\n+new\n";
@@ -251,5 +254,67 @@ mod tests {
             "new\n"
         );
         assert!(error.contains("/b does not apply"), "{error}");
+    }
+    /// The most lines that the seam and its exports may add to the kernel.
+    const LIMIT: usize = 150;
+
+    /// Patches that are neither: a fix that stands on its own, and what the tests need.
+    const BESIDE: [&str; 2] = ["wait for closing sockets", "let the oracle call"];
+
+    fn ours() -> Series {
+        Series::read(&Project::find().unwrap().patches()).unwrap()
+    }
+
+    /// The value of a header of a patch, which may go on in lines that are indented.
+    fn header(patch: &Path, name: &str) -> String {
+        let text = fs::read_to_string(patch).unwrap();
+        let start = format!("{name}: ");
+        let mut lines = text.lines().skip_while(|line| !line.starts_with(&start));
+        let first = lines.next().unwrap_or_default();
+        let rest = lines.take_while(|line| line.starts_with(' '));
+        let whole: String = iter::once(first).chain(rest).collect();
+        whole.strip_prefix(&start).unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn ours_are_numbered_and_from_one_sender() {
+        let series = ours();
+        let cover = Project::find()
+            .unwrap()
+            .patches()
+            .join("0000-cover-letter.patch");
+        let sender = header(&cover, "From");
+        assert!(
+            sender.contains('@') && !sender.contains("localhost"),
+            "{sender}"
+        );
+        let last = series.paths().count();
+        assert!(last > 0);
+        for (number, patch) in iter::once(&*cover).chain(series.paths()).enumerate() {
+            let subject = header(patch, "Subject");
+            assert!(
+                subject.starts_with(&format!("[PATCH {number}/{last}] ")),
+                "{subject}"
+            );
+            assert_eq!(header(patch, "From"), sender, "{subject}");
+        }
+    }
+
+    #[test]
+    fn our_seam_is_small() {
+        let series = ours();
+        let is_called = |patch: &Patch, name| header(&patch.path, "Subject").contains(name);
+        for name in BESIDE {
+            let found = series.patches.iter().filter(|patch| is_called(patch, name));
+            assert_eq!(found.count(), 1, "{name}");
+        }
+        let is_beside = |patch: &&Patch| BESIDE.iter().any(|name| is_called(patch, name));
+        let seam = series.patches.iter().filter(|patch| !is_beside(patch));
+        let is_added = |line: &&str| line.starts_with('+') && !line.starts_with("+++");
+        let added = seam
+            .flat_map(|patch| patch.diff.lines())
+            .filter(is_added)
+            .count();
+        assert!(added > 0 && added <= LIMIT, "{added} lines are added");
     }
 }
