@@ -17,14 +17,20 @@ static char *fault;
 module_param(fault, charp, 0);
 MODULE_PARM_DESC(fault, "the name of a fault");
 
+/*
+ * In the second page: KASAN shows the shadow of 256 bytes before the bad address as
+ * well, without asking whether there is one. In the first page of a region, whose
+ * neighbour may have none, that is a page fault while it reports, and a panic.
+ */
 static int one_after_vmalloc(void)
 {
-	char *memory = vmalloc(100);
+	const size_t size = PAGE_SIZE + 100;
+	char *memory = vmalloc(size);
 
 	if (!memory)
 		return -ENOMEM;
 	OPTIMIZER_HIDE_VAR(memory);
-	WRITE_ONCE(memory[100], 1);
+	WRITE_ONCE(memory[size], 1);
 	vfree(memory);
 	return 0;
 }
