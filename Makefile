@@ -93,6 +93,10 @@ guest: $(if $(filter rust,$(IMPL)),module,kernel)
 shell: tools
 	@$(ENTER) bash $(if $(CMD),-c '$(subst ','\'',$(CMD))')
 
+# The time limit of guests that test, in seconds: longer than any of them takes that
+# makes progress, on a busy machine that emulates.
+HUNG := 3600
+
 # What the suite needs to know, and what it is compared with: the same kernel
 # without the patches.
 SUITE = suite run --module "$$(kbuild path --config $(1) $(or $(2),module))" \
@@ -102,13 +106,13 @@ SUITE = suite run --module "$$(kbuild path --config $(1) $(or $(2),module))" \
 FUZZ = guest run --impl none --timeout $(1) -- suite fuzz \
 	--module "$$(kbuild path module)" --messages $(MESSAGES) --seed $(SEED)
 # Everything at once; the arguments are the kernel and for how many seconds.
-SOAK = guest run --impl none --config $(1) --timeout $$(($(2) + 600)) -- suite soak \
+SOAK = guest run --impl none --config $(1) --timeout $$(($(2) + $(HUNG))) -- suite soak \
 	--module "$$(kbuild path --config $(1) module)" --seconds $(2) --seed $(SEED)
 # The generic netlink layer with a family that is not TASKSTATS; the argument is the kernel.
-SAMPLE = guest run --impl none --config $(1) -- python3 samples/ask_items.py \
+SAMPLE = guest run --impl none --config $(1) --timeout $(HUNG) -- python3 samples/ask_items.py \
 	"$$(dirname "$$(kbuild path --config $(1) test-module)")" \
 	"$$(kbuild path --config $(1) source)"
-SNAPSHOT = guest run --impl none --config $(1) -- suite snapshot
+SNAPSHOT = guest run --impl none --config $(1) --timeout $(HUNG) -- suite snapshot
 UNCHANGED = cd "$$(mktemp -d)" && $(call SNAPSHOT,pristine) >pristine && \
 	$(call SNAPSHOT,lean) >lean && diff -u pristine lean
 
@@ -117,9 +121,9 @@ test: module tools
 	@$(ENTER) kbuild build --config pristine >/dev/null
 	@$(ENTER) kbuild module --test-build >/dev/null
 	@$(ENTER) $(TALLY) --jobs 2 \
-		'suite: guest run --impl none --timeout 1200 -- $(call SUITE,lean)' \
+		'suite: guest run --impl none --timeout $(HUNG) -- $(call SUITE,lean)' \
 		'tools: cargo test --release --quiet $(CARGO) --workspace' \
-		'fuzz: $(call FUZZ,1200)' \
+		'fuzz: $(call FUZZ,$(HUNG))' \
 		'the patches: seam' \
 		'a family of its own: $(call SAMPLE,lean)' \
 		'unchanged without the module: $(UNCHANGED)'
@@ -127,7 +131,7 @@ test: module tools
 # The suite with the test build of the module, which lets C fill each record as
 # well and compares the two field by field. Its KUnit tests make kthreadd start
 # threads at each load, so kthreadd does not stand still.
-SUITE_ORACLE = guest run --impl none --config $(KERNEL) --timeout 1200 -- \
+SUITE_ORACLE = guest run --impl none --config $(KERNEL) --timeout $(HUNG) -- \
 	$(call SUITE,$(KERNEL),test-module) --test-build --skip kthreadd
 .PHONY: test-oracle
 test-oracle: tools
@@ -137,7 +141,7 @@ test-oracle: tools
 
 # The debug kernel: that there is nothing wrong, and that it sees what is. The test
 # build of the module is what runs there. Two guests share the tests.
-SUITE_DEBUG = guest run --impl none --config debug --timeout 3600 -- \
+SUITE_DEBUG = guest run --impl none --config debug --timeout $(HUNG) -- \
 	$(call SUITE,debug,test-module) --test-build --skip kthreadd --faults --leaks --shard $(1)
 .PHONY: test-debug
 test-debug: tools

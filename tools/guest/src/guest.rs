@@ -19,6 +19,10 @@ pub enum Implementation {
     None,
 }
 
+/// The time limit of guests that test: longer than any of them takes that makes progress, on a busy
+/// machine that emulates. No test measures time by it.
+pub const HUNG: Duration = Duration::from_secs(3600);
+
 /// A guest that runs one command as root and powers off.
 ///
 /// Its root is the environment's, read-only with overlays in memory. It has its own `/dev`,

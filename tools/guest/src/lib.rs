@@ -24,7 +24,7 @@ mod script;
 mod virtme;
 
 pub use complaints::Complaint;
-pub use guest::{Guest, Implementation};
+pub use guest::{Guest, HUNG, Implementation};
 pub use interrupt::{end_if_interrupted, kill_guests_on_signals};
 pub use log::Log;
 pub use outcome::{COMPLAINT, CRASH, End, Outcome, TIME_LIMIT};

@@ -5,11 +5,11 @@
 //! The faults are in two modules, in the folder `planted` of this package. One guest makes them
 //! all, one after the other: what is said of each tells them apart.
 
-use std::{env, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{env, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use guest::{COMPLAINT, Complaint, End, Guest, Implementation, Outcome};
+use guest::{COMPLAINT, Complaint, End, Guest, HUNG, Implementation, Outcome};
 use kbuild::{Config, Project};
 use libtest_mimic::Trial;
 
@@ -134,7 +134,7 @@ fn plant() -> anyhow::Result<Outcome> {
         .directory(modules)
         // KASAN otherwise reports once, and is silent.
         .append("kasan_multi_shot")
-        .time_limit(Duration::from_secs(900))
+        .time_limit(HUNG)
         .shell(script(&suite)?)
         .run()
 }

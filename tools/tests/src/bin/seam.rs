@@ -2,11 +2,11 @@
 
 //! What the patches change in the kernel, each test in a guest of its own: see [`tests::seam`].
 
-use std::{env, path::PathBuf, process::ExitCode, time::Duration};
+use std::{env, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use guest::{End, Guest, Implementation};
+use guest::{End, Guest, HUNG, Implementation};
 use kbuild::{Config, Project};
 use libtest_mimic::Trial;
 use tests::seam::Act;
@@ -23,16 +23,13 @@ struct Arguments {
 /// For how long the crowd is there.
 const SECONDS: &str = "40";
 
-/// The time after which a guest is ended: one that hangs says so before.
-const LIMIT: Duration = Duration::from_secs(600);
-
 /// Runs this program in a guest.
 fn run(act: &[&str]) -> anyhow::Result<()> {
     let mut command = vec![env::current_exe()?.to_string_lossy().into_owned()];
     command.extend(act.iter().map(|&word| word.to_owned()));
     let outcome = Guest::builder()
         .implementation(Implementation::None)
-        .time_limit(LIMIT)
+        .time_limit(HUNG)
         .command(command)
         .run()?;
     let said = String::from_utf8_lossy(&outcome.stdout);
