@@ -11,8 +11,10 @@ use crate::{
     },
     accounting::{
         basic,
-        extended, //
+        extended,
+        layout::Field, //
     },
+    test::oracle, //
 };
 use kernel::{
     cpu::nr_cpu_ids,
@@ -53,6 +55,28 @@ mod arithmetic {
         // Before 1970, where the clock was set back after the task began.
         assert_eq!(basic::begin(5, 7_000_000), (0, (-2_i64) as u64));
         assert_eq!(basic::begin(0, u64::MAX).0, 0);
+    }
+
+    #[test]
+    fn the_oracle_allows_for_pending_time_alone() {
+        let is_between = |name, before: u64, rust: u64, after: u64| {
+            let field = Field {
+                name,
+                offset: 0,
+                size: size_of::<u64>(),
+            };
+            let [before, rust, after] = [before, rust, after].map(u64::to_le_bytes);
+            oracle::is_between(&field, &before, &rust, &after)
+        };
+        let pending = cfg!(CONFIG_VIRT_CPU_ACCOUNTING_GEN);
+        let tick = u64::from(bindings::TICK_NSEC / 1000);
+
+        assert!(is_between("ac_utime", 5777, 5900, 5939));
+        assert_eq!(is_between("ac_utime", 5777, 5939, 5777), pending);
+        assert_eq!(is_between("ac_stime", 5341, 4944, 5985), pending);
+        assert!(!is_between("ac_utime", 5777, 5778 + tick, 5777));
+        assert!(!is_between("ac_stime", 9 * tick, 7 * tick, 9 * tick));
+        assert!(!is_between("nvcsw", 5, 6, 5));
     }
 
     #[test]

@@ -4,9 +4,8 @@
 //!
 //! Wherever the module fills a record, C fills one before it and one after it. Each field must lie
 //! between the two: what does not move is equal, and what moves only grows, or only shrinks, while
-//! C, Rust and C look at it one after the other. Bytes that belong to no field must be zero. One
-//! thing grows and then shrinks: where CPU time is counted at each entry to the kernel, a task that
-//! ends loses what has not been added to its time yet.
+//! C, Rust and C look at it one after the other. Bytes that belong to no field must be zero. What
+//! may step forth and back meanwhile, and how far, is in [`slack`].
 //!
 //! C's functions come by way of a module of their own, `rust/oracle_c.c`, which also counts. A
 //! difference is reported in the kernel's log as a bug.
@@ -29,7 +28,8 @@ use crate::{
     },
 };
 use kernel::{
-    prelude::*, //
+    prelude::*,
+    time::NSEC_PER_USEC, //
 };
 use taskstats_bindings as bindings;
 
@@ -122,21 +122,40 @@ fn bytes(record: &Record) -> &[u8; size_of::<Record>()] {
     unsafe { &*core::ptr::from_ref(record).cast() }
 }
 
+/// How much CPU time a task may have that is neither shown nor lost.
+///
+/// Where it is counted at each entry to the kernel, what a task has used in user space and in the
+/// kernel is added to its times when each comes to a tick. Until then, `task_cputime()` shows only
+/// that of the two which the task is in, and neither while it does not run: less than a tick of
+/// each comes and goes.
+const PENDING_NS: u64 = if cfg!(CONFIG_VIRT_CPU_ACCOUNTING_GEN) {
+    bindings::TICK_NSEC as u64
+} else {
+    0
+};
+
+/// How far a field may be off the values that C had before and after, in its own unit.
+fn slack(field: &Field) -> u64 {
+    match field.name {
+        // The difference of two clocks, rounded: it may step forth and back while both tick.
+        "ac_btime" | "ac_btime64" => 1,
+        "ac_utime" | "ac_stime" | "ac_utimescaled" | "ac_stimescaled" => {
+            PENDING_NS.div_ceil(NSEC_PER_USEC as u64)
+        }
+        "cpu_run_real_total" | "cpu_scaled_run_real_total" => 2 * PENDING_NS,
+        _ => 0,
+    }
+}
+
 /// Returns whether `rust` lies between the values that C had before and after.
-fn is_between(field: &Field, before: &[u8], rust: &[u8], after: &[u8]) -> bool {
-    // The difference of two clocks, rounded: it may step forth and back while both tick.
-    let slack = u64::from(field.name == "ac_btime" || field.name == "ac_btime64");
+pub(super) fn is_between(field: &Field, before: &[u8], rust: &[u8], after: &[u8]) -> bool {
+    let slack = slack(field);
 
     match field.size {
         1 | 2 | 4 | 8 => {
             let (before, rust, after) = (number(before), number(rust), number(after));
             let (low, high) = (before.min(after), before.max(after));
-            let high = if cfg!(CONFIG_VIRT_CPU_ACCOUNTING_GEN) && after < before {
-                u64::MAX
-            } else {
-                high.saturating_add(slack)
-            };
-            (low.saturating_sub(slack)..=high).contains(&rust)
+            (low.saturating_sub(slack)..=high.saturating_add(slack)).contains(&rust)
         }
         // A point in time: seconds, and nanoseconds. It only grows.
         16 => {
