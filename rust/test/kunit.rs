@@ -57,17 +57,18 @@ mod arithmetic {
         assert_eq!(basic::begin(0, u64::MAX).0, 0);
     }
 
+    fn is_between(name: &'static str, before: u64, rust: u64, after: u64) -> bool {
+        let field = Field {
+            name,
+            offset: 0,
+            size: size_of::<u64>(),
+        };
+        let [before, rust, after] = [before, rust, after].map(u64::to_le_bytes);
+        oracle::is_between(&field, &before, &rust, &after)
+    }
+
     #[test]
     fn the_oracle_allows_for_pending_time_alone() {
-        let is_between = |name, before: u64, rust: u64, after: u64| {
-            let field = Field {
-                name,
-                offset: 0,
-                size: size_of::<u64>(),
-            };
-            let [before, rust, after] = [before, rust, after].map(u64::to_le_bytes);
-            oracle::is_between(&field, &before, &rust, &after)
-        };
         let pending = cfg!(CONFIG_VIRT_CPU_ACCOUNTING_GEN);
         let tick = u64::from(bindings::TICK_NSEC / 1000);
 
@@ -77,6 +78,15 @@ mod arithmetic {
         assert!(!is_between("ac_utime", 5777, 5778 + tick, 5777));
         assert!(!is_between("ac_stime", 9 * tick, 7 * tick, 9 * tick));
         assert!(!is_between("nvcsw", 5, 6, 5));
+    }
+
+    #[test]
+    fn the_oracle_allows_for_memory_that_is_given_away() {
+        assert!(is_between("hiwater_rss", 8672, 8840, 0));
+        assert!(is_between("hiwater_rss", 8672, 0, 0));
+        assert!(!is_between("hiwater_rss", 8672, 8600, 0));
+        assert!(!is_between("hiwater_rss", 8672, 8840, 8800));
+        assert!(!is_between("coremem", 8672, 8840, 0));
     }
 
     #[test]

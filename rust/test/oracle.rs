@@ -5,7 +5,8 @@
 //! Wherever the module fills a record, C fills one before it and one after it. Each field must lie
 //! between the two: what does not move is equal, and what moves only grows, or only shrinks, while
 //! C, Rust and C look at it one after the other. Bytes that belong to no field must be zero. What
-//! may step forth and back meanwhile, and how far, is in [`slack`].
+//! may step forth and back meanwhile, and how far, is in [`slack`]; what grows and is gone then, in
+//! [`is_gone_with_memory`].
 //!
 //! C's functions come by way of a module of their own, `rust/oracle_c.c`, which also counts. A
 //! difference is reported in the kernel's log as a bug.
@@ -147,6 +148,11 @@ fn slack(field: &Field) -> u64 {
     }
 }
 
+/// The most memory that a task has had: it grows until the task has given its memory away.
+fn is_gone_with_memory(field: &Field) -> bool {
+    matches!(field.name, "hiwater_rss" | "hiwater_vm")
+}
+
 /// Returns whether `rust` lies between the values that C had before and after.
 pub(super) fn is_between(field: &Field, before: &[u8], rust: &[u8], after: &[u8]) -> bool {
     let slack = slack(field);
@@ -154,6 +160,9 @@ pub(super) fn is_between(field: &Field, before: &[u8], rust: &[u8], after: &[u8]
     match field.size {
         1 | 2 | 4 | 8 => {
             let (before, rust, after) = (number(before), number(rust), number(after));
+            if is_gone_with_memory(field) && after == 0 {
+                return rust == 0 || rust >= before;
+            }
             let (low, high) = (before.min(after), before.max(after));
             (low.saturating_sub(slack)..=high.saturating_add(slack)).contains(&rust)
         }
