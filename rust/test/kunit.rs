@@ -76,7 +76,7 @@ mod arithmetic {
         assert_eq!(is_between("ac_utime", 5777, 5939, 5777), pending);
         assert_eq!(is_between("ac_stime", 5341, 4944, 5985), pending);
         assert!(!is_between("ac_utime", 5777, 5778 + tick, 5777));
-        assert!(!is_between("ac_stime", 9 * tick, 7 * tick, 9 * tick));
+        assert!(!is_between("ac_stime", 9 * tick, 8 * tick - 1, 9 * tick));
         assert!(!is_between("nvcsw", 5, 6, 5));
     }
 

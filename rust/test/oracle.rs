@@ -8,7 +8,7 @@
 //! may step forth and back meanwhile, and how far, is in [`slack`]; what grows and is gone then, in
 //! [`is_gone_with_memory`].
 //!
-//! C's functions come by way of a module of their own, `rust/oracle_c.c`, which also counts. A
+//! C's functions come by way of a module of their own, `rust/test/oracle_c.c`, which also counts. A
 //! difference is reported in the kernel's log as a bug.
 
 use crate::{

@@ -255,6 +255,7 @@ mod tests {
         );
         assert!(error.contains("/b does not apply"), "{error}");
     }
+
     /// The most lines that the seam and its exports may add to the kernel.
     const LIMIT: usize = 150;
 
