@@ -93,26 +93,22 @@ guest: $(if $(filter rust,$(IMPL)),module,kernel)
 shell: tools
 	@$(ENTER) bash $(if $(CMD),-c '$(subst ','\'',$(CMD))')
 
-# The time limit of guests that test, in seconds: longer than any of them takes that
-# makes progress, on a busy machine that emulates.
-HUNG := 3600
-
 # What the suite needs to know, and what it is compared with: the same kernel
 # without the patches.
 SUITE = suite run --module "$$(kbuild path --config $(1) $(or $(2),module))" \
 	--clients "$$(kbuild path --config $(1) accounting)" \
 	--headers "$$(kbuild path --config $(1) source)/include/uapi"
-# Random messages; the argument is how many seconds they may take.
-FUZZ = guest run --impl none --timeout $(1) -- suite fuzz \
+# Random messages; the argument is a time limit, if the usual one is too short.
+FUZZ = guest run --impl none $(addprefix --timeout ,$(1)) -- suite fuzz \
 	--module "$$(kbuild path module)" --messages $(MESSAGES) --seed $(SEED)
 # Everything at once; the arguments are the kernel and for how many seconds.
-SOAK = guest run --impl none --config $(1) --timeout $$(($(2) + $(HUNG))) -- suite soak \
+SOAK = guest run --impl none --config $(1) --timeout $$(($(2) + 3600)) -- suite soak \
 	--module "$$(kbuild path --config $(1) module)" --seconds $(2) --seed $(SEED)
 # The generic netlink layer with a family that is not TASKSTATS; the argument is the kernel.
-SAMPLE = guest run --impl none --config $(1) --timeout $(HUNG) -- python3 samples/ask_items.py \
+SAMPLE = guest run --impl none --config $(1) -- python3 samples/ask_items.py \
 	"$$(dirname "$$(kbuild path --config $(1) test-module)")" \
 	"$$(kbuild path --config $(1) source)"
-SNAPSHOT = guest run --impl none --config $(1) --timeout $(HUNG) -- suite snapshot
+SNAPSHOT = guest run --impl none --config $(1) -- suite snapshot
 UNCHANGED = cd "$$(mktemp -d)" && $(call SNAPSHOT,pristine) >pristine && \
 	$(call SNAPSHOT,lean) >lean && diff -u pristine lean
 
@@ -121,9 +117,9 @@ test: module tools
 	@$(ENTER) kbuild build --config pristine >/dev/null
 	@$(ENTER) kbuild module --test-build >/dev/null
 	@$(ENTER) $(TALLY) --jobs 2 \
-		'suite: guest run --impl none --timeout $(HUNG) -- $(call SUITE,lean)' \
+		'suite: guest run --impl none -- $(call SUITE,lean)' \
 		'tools: cargo test --release --quiet $(CARGO) --workspace' \
-		'fuzz: $(call FUZZ,$(HUNG))' \
+		'fuzz: $(call FUZZ)' \
 		'the patches: seam' \
 		'a family of its own: $(call SAMPLE,lean)' \
 		'unchanged without the module: $(UNCHANGED)'
@@ -131,7 +127,7 @@ test: module tools
 # The suite with the test build of the module, which lets C fill each record as
 # well and compares the two field by field. Its KUnit tests make kthreadd start
 # threads at each load, so kthreadd does not stand still.
-SUITE_ORACLE = guest run --impl none --config $(KERNEL) --timeout $(HUNG) -- \
+SUITE_ORACLE = guest run --impl none --config $(KERNEL) -- \
 	$(call SUITE,$(KERNEL),test-module) --test-build --skip kthreadd
 .PHONY: test-oracle
 test-oracle: tools
@@ -141,7 +137,7 @@ test-oracle: tools
 
 # The debug kernel: that there is nothing wrong, and that it sees what is. The test
 # build of the module is what runs there. Two guests share the tests.
-SUITE_DEBUG = guest run --impl none --config debug --timeout $(HUNG) -- \
+SUITE_DEBUG = guest run --impl none --config debug -- \
 	$(call SUITE,debug,test-module) --test-build --skip kthreadd --faults --leaks --shard $(1)
 .PHONY: test-debug
 test-debug: tools

@@ -19,8 +19,8 @@ pub enum Implementation {
     None,
 }
 
-/// The time limit of guests that test: longer than any of them takes that makes progress, on a busy
-/// machine that emulates. No test measures time by it.
+/// The time limit of a guest that is given none: longer than any takes that makes progress, on a
+/// busy machine that emulates. It is there for what hangs; no test measures time by it.
 pub const HUNG: Duration = Duration::from_secs(3600);
 
 /// A guest that runs one command as root and powers off.
@@ -60,8 +60,8 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Two CPUs, as much memory as the kernel needs, the lean kernel with the module, a time limit
-    /// of 300 seconds, and no command yet.
+    /// Two CPUs, as much memory as the kernel needs, the lean kernel with the module, [`HUNG`] as
+    /// the time limit, and no command yet.
     pub fn builder() -> Self {
         Self {
             config: Config::default(),
@@ -72,7 +72,7 @@ impl Guest {
             memory: None,
             icount: false,
             kvm: true,
-            limit: Duration::from_secs(300),
+            limit: HUNG,
             log: None,
             append: Vec::new(),
             qemu: Vec::new(),

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, value_parser};
-use guest::{CRASH, Guest, Implementation};
+use guest::{CRASH, Guest, HUNG, Implementation};
 use kbuild::Config;
 
 /// Boots guests on the built kernel.
@@ -49,7 +49,7 @@ struct Run {
     #[arg(long)]
     no_kvm: bool,
     /// End the guest after this time.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300,
+    #[arg(long, value_name = "SECONDS", default_value_t = HUNG.as_secs(),
         value_parser = value_parser!(u64).range(1..))]
     timeout: u64,
     /// File for the kernel's log, instead of one in the cache.

@@ -20,9 +20,7 @@ fn one() -> MutexGuard<'static, ()> {
 }
 
 fn guest() -> Guest {
-    Guest::builder()
-        .implementation(Implementation::C)
-        .time_limit(HUNG)
+    Guest::builder().implementation(Implementation::C)
 }
 
 fn run(guest: Guest) -> Outcome {
@@ -249,8 +247,6 @@ fn a_signal_ends_the_guest_with_the_program() {
             "run",
             "--impl",
             "c",
-            "--timeout",
-            &HUNG.as_secs().to_string(),
             "--log",
             log.to_str().unwrap(),
             "--",

@@ -9,7 +9,7 @@ use std::{env, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use guest::{COMPLAINT, Complaint, End, Guest, HUNG, Implementation, Outcome};
+use guest::{COMPLAINT, Complaint, End, Guest, Implementation, Outcome};
 use kbuild::{Config, Project};
 use libtest_mimic::Trial;
 
@@ -134,7 +134,6 @@ fn plant() -> anyhow::Result<Outcome> {
         .directory(modules)
         // KASAN otherwise reports once, and is silent.
         .append("kasan_multi_shot")
-        .time_limit(HUNG)
         .shell(script(&suite)?)
         .run()
 }

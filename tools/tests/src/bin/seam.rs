@@ -6,7 +6,7 @@ use std::{env, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use guest::{End, Guest, HUNG, Implementation};
+use guest::{End, Guest, Implementation};
 use kbuild::{Config, Project};
 use libtest_mimic::Trial;
 use tests::seam::Act;
@@ -29,7 +29,6 @@ fn run(act: &[&str]) -> anyhow::Result<()> {
     command.extend(act.iter().map(|&word| word.to_owned()));
     let outcome = Guest::builder()
         .implementation(Implementation::None)
-        .time_limit(HUNG)
         .command(command)
         .run()?;
     let said = String::from_utf8_lossy(&outcome.stdout);
