@@ -13,7 +13,6 @@ mod family;
 pub mod faults;
 mod handover;
 mod hotplug;
-mod ktap;
 mod layout;
 pub mod leaks;
 mod listeners;
@@ -50,7 +49,6 @@ fn by_file(context: &Arc<Context>) -> Vec<(&'static str, Vec<Trial>)> {
     }
     files! {
         selfcheck
-        ktap
         layout
         family
         module
