@@ -10,6 +10,7 @@ use crate::{
     caller::{Acks, Caller, Standing},
     cases::ask_all,
     context::Context,
+    debug_kernel_limits,
     differential::differential,
     exchange::Ask,
     requests::{self, Labelled},
@@ -64,7 +65,11 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     for &(name, acks) in ACKS {
         trials.push(context.trial(
             format!("requests::all_with_{name}"),
-            move |context, case| of_root(context, case, acks, requests::all),
+            move |context, case| {
+                of_root(context, case, acks, |family, pid| {
+                    debug_kernel_limits::some(requests::all(family, pid), |_| false)
+                })
+            },
         ));
     }
     trials
