@@ -39,7 +39,7 @@ impl Guest {
             .with_context(|| format!("cannot write the kernel's log to {}", log.display()))?;
         let accelerator = if self.icount {
             Accelerator::Instructions
-        } else if self.kvm && kvm::works(&cache, &parts.image)? {
+        } else if self.kvm && kvm::works(&cache, &parts)? {
             Accelerator::Kvm
         } else {
             Accelerator::Emulation
@@ -85,6 +85,7 @@ impl Guest {
         early::write(&programs)?;
         let mut command = Machine {
             image: &parts.image,
+            is_modular: parts.is_modular,
             log,
             script: &file,
             programs: &programs,

@@ -19,7 +19,7 @@ use anyhow::{Context, Result};
 
 const TMPFILES: &str = "\
 #!/bin/sh
-exec mount -t tmpfs no-udev /usr/lib/systemd
+exec /bin/mount -t tmpfs no-udev /usr/lib/systemd
 ";
 
 /// Writes the programs for the start into a directory.

@@ -122,7 +122,7 @@ impl Guest {
 
     pub(crate) fn memory_size(&self) -> &str {
         let usual = match self.config {
-            Config::Lean | Config::Pristine => "1G",
+            Config::Lean | Config::Pristine | Config::Debian => "1G",
             // A byte in eight is KASAN's, and each object is larger.
             Config::Debug => "2G",
         };

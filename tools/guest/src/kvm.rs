@@ -29,9 +29,9 @@ const TOKEN: &str = "the guest lives";
 /// With KVM, a guest boots in a second or two.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// Whether KVM can run this image. Probed once for each image while this machine is up; but a probe
+/// Whether KVM can run the image. Probed once for each image while this machine is up; but a probe
 /// that was merely too slow says nothing, so the next guest probes again.
-pub(crate) fn works(cache: &Cache, image: &Path) -> Result<bool> {
+pub(crate) fn works(cache: &Cache, parts: &Parts) -> Result<bool> {
     if File::options()
         .read(true)
         .write(true)
@@ -40,13 +40,13 @@ pub(crate) fn works(cache: &Cache, image: &Path) -> Result<bool> {
     {
         return Ok(false);
     }
-    let file = verdict_file(cache, image)?;
+    let file = verdict_file(cache, &parts.image)?;
     match fs::read_to_string(&file).as_deref().map(str::trim) {
         Ok("works") => return Ok(true),
         Ok("fails") => return Ok(false),
         _ => {}
     }
-    let verdict = probe(image)?;
+    let verdict = probe(parts)?;
     let text = match verdict {
         Verdict::Works => "works\n",
         Verdict::Fails => "fails\n",
@@ -79,10 +79,10 @@ impl Verdict {
     }
 }
 
-fn probe(image: &Path) -> Result<Verdict> {
+fn probe(parts: &Parts) -> Result<Verdict> {
     let parts = Parts {
-        image: image.to_owned(),
         module: None,
+        ..parts.clone()
     };
     let log = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
     let guest = Guest::builder()

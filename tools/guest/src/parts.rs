@@ -4,12 +4,16 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use kbuild::Config;
 
 use crate::guest::{Guest, Implementation};
 
 /// The files that a guest is made of.
+#[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) image: PathBuf,
+    /// Whether what the guest boots with is in modules, which lie beside the image.
+    pub(crate) is_modular: bool,
     pub(crate) module: Option<PathBuf>,
 }
 
@@ -34,6 +38,7 @@ impl Parts {
             Ok(path)
         };
         Ok(Self {
+            is_modular: guest.image.is_none() && guest.config == Config::Debian,
             image: part(
                 &guest.image,
                 built.as_ref().map(|built| built.image.clone()),

@@ -11,6 +11,8 @@ use crate::qemu::Accelerator;
 pub(crate) struct Machine<'a> {
     /// The kernel's image.
     pub(crate) image: &'a Path,
+    /// Whether it finds its root only with modules, which lie beside it.
+    pub(crate) is_modular: bool,
     /// The file that takes the kernel's console.
     pub(crate) log: &'a Path,
     /// The script to run as root.
@@ -66,15 +68,9 @@ impl Machine<'_> {
         // user's. Neither is wanted here.
         let mut command = Command::new("virtme-run");
         command.arg("--kimg").arg(self.image);
-        command.args([
-            "--mods",
-            "none",
-            "--user",
-            "root",
-            "--name",
-            "guest",
-            "--force-9p",
-        ]);
+        // An initramfs takes longer: only where it must be.
+        command.args(["--mods", if self.is_modular { "use" } else { "none" }]);
+        command.args(["--user", "root", "--name", "guest", "--force-9p"]);
         command.args(["--cpus", &self.cpus.to_string(), "--memory", self.memory]);
         if self.accelerator != Accelerator::Kvm {
             command.arg("--disable-kvm");
@@ -85,10 +81,13 @@ impl Machine<'_> {
         {
             command.args(["--overlay-rwdir", directory]);
         }
-        // virtme-ng's init puts its own directories behind those that it is given.
-        command
-            .arg("--kopt")
-            .arg(assignment("PATH=", self.programs));
+        // virtme-ng's init puts its own directories behind those that it is given; what is in an
+        // initramfs finds its programs there alone.
+        let mut path = assignment("PATH=", self.programs);
+        if self.is_modular {
+            path.push(":/bin");
+        }
+        command.arg("--kopt").arg(path);
         let own = [KERNEL_ARGUMENTS, self.accelerator.kernel_arguments()].concat();
         for argument in own
             .into_iter()
@@ -129,8 +128,13 @@ mod tests {
     use super::*;
 
     fn words(accelerator: Accelerator) -> Vec<String> {
+        words_of(accelerator, false)
+    }
+
+    fn words_of(accelerator: Accelerator, is_modular: bool) -> Vec<String> {
         let machine = Machine {
             image: Path::new("/k/bzImage"),
+            is_modular,
             log: Path::new("/l/a log"),
             script: Path::new("/s/it's"),
             programs: Path::new("/p"),
@@ -164,6 +168,17 @@ mod tests {
                 .windows(2)
                 .any(|window| window == ["--script-sh", "/bin/sh '/s/it'\\''s'"])
         );
+    }
+
+    #[test]
+    fn a_modular_kernel_gets_an_initramfs_that_finds_its_programs() {
+        for (is_modular, mods, path) in [(false, "none", "PATH=/p"), (true, "use", "PATH=/p:/bin")]
+        {
+            let words = words_of(Accelerator::Emulation, is_modular);
+            for pair in [["--mods", mods], ["--kopt", path]] {
+                assert!(words.windows(2).any(|window| window == pair), "{pair:?}");
+            }
+        }
     }
 
     #[test]

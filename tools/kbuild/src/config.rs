@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use crate::Project;
 
-/// One of the kernels that the project builds.
+/// One of the kernels that the project builds, or that is there for everybody.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Config {
     /// What a guest needs to run the module, its tests and its benchmarks.
@@ -19,6 +19,8 @@ pub enum Config {
     /// The options of the lean kernel without the project's patches: what the patched kernel has to
     /// behave like.
     Pristine,
+    /// Debian's own image, as its packages have it: no patch, nothing compiled.
+    Debian,
 }
 
 impl Config {
@@ -27,12 +29,14 @@ impl Config {
         match self {
             Self::Lean | Self::Pristine => &["lean.config"],
             Self::Debug => &["lean.config", "debug.config"],
+            // Its options are in a package.
+            Self::Debian => &[],
         }
     }
 
     /// Whether the project's patches are applied.
     pub fn is_patched(self) -> bool {
-        self != Self::Pristine
+        matches!(self, Self::Lean | Self::Debug)
     }
 
     /// The command that builds it.
@@ -187,7 +191,7 @@ mod tests {
     #[test]
     fn every_configuration_of_the_project_can_be_read() {
         let project = Project::find().unwrap();
-        for config in Config::value_variants() {
+        for config in [Config::Lean, Config::Debug, Config::Pristine] {
             let options = config.options(&project).unwrap();
             assert_eq!(options.get("CONFIG_RUST"), "y", "{config}");
         }

@@ -2,6 +2,7 @@
 //! Building a kernel: patched, configured, compiled, each step kept and continued where it was
 //! interrupted.
 
+pub(crate) mod debian;
 mod objects;
 mod plan;
 
@@ -56,17 +57,24 @@ pub fn build(config: Config) -> Result<Built> {
         return Ok(built);
     }
     progress::say(&format!(
-        "building Linux {} as `{}` in {}",
+        "{} Linux {} as `{config}` in {}",
+        match config {
+            Config::Debian => "preparing Debian's",
+            _ => "building",
+        },
         plan.source.version,
-        config,
         built.build.display()
     ));
     plan.source.unpack(&cache, &plan.series, &built.source)?;
     space::check(cache.root(), space::BUILD)?;
     make_clean(&built.source)?;
     let kbuild = Kbuild::for_kernel(&cache);
-    configure(&cache, &plan, &kbuild, &built)?;
-    compile(&cache, &plan, &kbuild, &built)?;
+    if config == Config::Debian {
+        debian::prepare(&cache, &plan, &built)?;
+    } else {
+        configure(&cache, &plan, &kbuild, &built)?;
+        compile(&cache, &plan, &kbuild, &built)?;
+    }
     accounting::build(
         &cache,
         &kbuild,

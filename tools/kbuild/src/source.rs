@@ -43,17 +43,19 @@ const UNFINISHED: &str = ".unfinished-";
 
 /// The source that everything was tested with.
 #[derive(Debug, Deserialize)]
-struct Tested {
+pub(crate) struct Tested {
     /// Debian's package.
     package: String,
-    /// Debian's version of it.
-    version: String,
+    /// Debian's version of it, and of the packages of the kernel that is built from it.
+    pub(crate) version: String,
+    /// What that kernel calls itself (`uname -r`).
+    pub(crate) release: String,
     /// The SHA-256 of the tarball in it.
     sha256: String,
 }
 
 impl Tested {
-    fn read() -> Result<Self> {
+    pub(crate) fn read() -> Result<Self> {
         let text = include_str!("../tested.json");
         serde_json::from_str(text).context("tools/kbuild/tested.json")
     }

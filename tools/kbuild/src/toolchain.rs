@@ -17,7 +17,7 @@ pub(crate) const LIBCLANG: &str = "/usr/lib/llvm-19/lib";
 pub(crate) struct Toolchain {
     pub(crate) rustc: String,
     pub(crate) clang: String,
-    gcc: String,
+    pub(crate) gcc: String,
     bindgen: String,
 }
 
@@ -37,9 +37,15 @@ impl Toolchain {
         inputs.add("bindgen", &self.bindgen);
     }
 
-    /// Whether one of the C compilers calls itself so.
+    /// Whether one of the C compilers calls itself so. gcc begins with the name that it was called
+    /// by, such as `gcc` or `x86_64-linux-gnu-gcc-14`.
     pub(crate) fn has_c_compiler(&self, text: &str) -> bool {
-        [&self.clang, &self.gcc].contains(&&text.to_owned())
+        fn version_of_gcc(text: &str) -> Option<&str> {
+            let (name, version) = text.split_once(' ')?;
+            name.contains("gcc").then_some(version)
+        }
+        text == self.clang
+            || version_of_gcc(text).is_some_and(|it| version_of_gcc(&self.gcc) == Some(it))
     }
 }
 
@@ -74,6 +80,9 @@ mod tests {
         let toolchain = Toolchain::find().unwrap();
         assert!(toolchain.rustc.starts_with("rustc "), "{toolchain:?}");
         assert!(toolchain.has_c_compiler(&toolchain.clang));
+        assert!(toolchain.has_c_compiler(&toolchain.gcc));
+        assert!(toolchain.has_c_compiler(&format!("x86_64-linux-gnu-{}", toolchain.gcc)));
         assert!(!toolchain.has_c_compiler("tcc 0.9"));
+        assert!(!toolchain.has_c_compiler("gcc (Debian 1.2.3-4) 1.2.3"));
     }
 }

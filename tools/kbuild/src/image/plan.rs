@@ -8,10 +8,11 @@ use anyhow::{Context, Result};
 use crate::{
     Built, Cache, Config, Project, accounting,
     config::Options,
+    image::debian,
     key::Inputs,
     module::place::{self, Purpose},
     patches::Series,
-    source::Source,
+    source::{Source, Tested},
     toolchain::Toolchain,
     usage::STAMP,
 };
@@ -30,6 +31,8 @@ pub(crate) struct Plan {
     /// All of it, for the key.
     pub(crate) inputs: Inputs,
     tree: String,
+    /// The image in the build directory.
+    image: String,
 }
 
 impl Plan {
@@ -46,14 +49,22 @@ impl Plan {
             Series::default()
         };
         let options = config.options(project)?;
-        Self::with(
+        let gcc = toolchain.gcc.clone();
+        let mut plan = Self::with(
             cache,
             &config.to_string(),
             options,
             series,
             toolchain,
             source,
-        )
+        )?;
+        if config == Config::Debian {
+            let tested = Tested::read()?;
+            plan.inputs.add("gcc", gcc);
+            plan.inputs.add("release", &tested.release);
+            plan.image = debian::image(&tested);
+        }
+        Ok(plan)
     }
 
     /// With options that are not one of the project's kernels'.
@@ -80,6 +91,7 @@ impl Plan {
             source,
             inputs,
             tree,
+            image: "arch/x86/boot/bzImage".to_owned(),
         })
     }
 
@@ -105,7 +117,7 @@ impl Plan {
         // again.
         let build = source.join(self.build_name());
         Built {
-            image: build.join("arch/x86/boot/bzImage"),
+            image: build.join(&self.image),
             module: place::file(cache, project, &build, Purpose::Use),
             test_module: place::file(cache, project, &build, Purpose::Test),
             accounting: build.join("accounting"),
