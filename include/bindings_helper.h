@@ -20,6 +20,9 @@
 #include <linux/topology.h>
 #include <linux/uidgid.h>
 #include <net/sock.h>
+#ifdef SEAM_LIVEPATCH
+#include "../rust/seam/livepatch.h"
+#endif
 
 /* As in the kernel's rust/helpers/helpers.c. bindgen ignores inline functions. */
 #ifdef __BINDGEN__

@@ -29,7 +29,7 @@ mod test;
 
 use crate::{
     genetlink::Family,
-    seam::slot::Provider,
+    seam::Provider,
     taskstats::Taskstats, //
 };
 use kernel::{

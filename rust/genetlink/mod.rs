@@ -60,7 +60,10 @@ pub(crate) use self::{
         Packet,
         Room, //
     },
-    operation::Operation,
+    operation::{
+        DoIt,
+        Operation, //
+    },
     payload::{
         AttributeHeader,
         Payload,

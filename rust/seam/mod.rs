@@ -1,5 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! How the module gets its place in the kernel.
+//!
+//! There are two ways, chosen when the module is built, and one type, [`Provider`]: through the
+//! slot of a patched kernel (`slot`), or by redirecting the functions of C's taskstats where the
+//! kernel is as its distribution made it (`livepatch`). All that differs is in this folder.
 
-pub(crate) mod slot;
+#[cfg(seam_livepatch)]
+mod livepatch;
+#[cfg(not(seam_livepatch))]
+mod slot;
+
+#[cfg(seam_livepatch)]
+pub(crate) use self::livepatch::Provider;
+#[cfg(not(seam_livepatch))]
+pub(crate) use self::slot::Provider;
+
+use crate::genetlink::{
+    Family,
+    Operations, //
+};
+use kernel::task::CurrentTask;
+
+/// What happens when a task exits.
+pub(crate) trait ExitHook: Operations {
+    /// Called by each exiting task for itself, while it still has its memory; may sleep.
+    /// `group_dead` tells that no other thread of the process is alive.
+    fn exit(family: &Family<Self>, task: &CurrentTask, group_dead: bool);
+}

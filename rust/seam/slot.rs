@@ -4,10 +4,8 @@
 //!
 //! C header: `include/linux/taskstats_kern.h`, with `patches/` applied.
 
-use crate::genetlink::{
-    Family,
-    Operations, //
-};
+use super::ExitHook;
+use crate::genetlink::Family;
 use kernel::{
     error::to_result,
     prelude::*,
@@ -15,13 +13,6 @@ use kernel::{
     types::Opaque, //
 };
 use taskstats_bindings as bindings;
-
-/// What happens when a task exits.
-pub(crate) trait ExitHook: Operations {
-    /// Called by each exiting task for itself, while it still has its memory; may sleep.
-    /// `group_dead` tells that no other thread of the process is alive.
-    fn exit(family: &Family<Self>, task: &CurrentTask, group_dead: bool);
-}
 
 /// An implementation of taskstats that answers in the place of C's, as long as this value lives.
 ///

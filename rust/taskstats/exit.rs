@@ -28,7 +28,7 @@ use crate::{
         NetlinkSkBuff,
         Packet, //
     },
-    seam::slot::ExitHook,
+    seam::ExitHook,
 };
 use kernel::{
     prelude::*,

@@ -11,14 +11,19 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Built, Cache, Config, Project, image, make::Kbuild, run, toolchain::Toolchain};
+use crate::{
+    Built, Cache, Config, Project, image, make::Kbuild, run, source::Tested, toolchain::Toolchain,
+};
 pub(crate) use place::NAME;
 pub use place::Purpose;
 use place::{aside, file_name, output};
-use tree::Tree;
+use tree::{Seam, Tree};
 
 /// The object that all of its Rust is compiled to.
 const OBJECT: &str = "rust/rust_taskstats.o";
+
+/// What livepatch resolves for the module, in the format of `Module.symvers`.
+const LIVEPATCH_SYMBOLS: &str = "rust/seam/livepatch.symvers";
 
 /// What the module is built for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +40,13 @@ pub fn build(kernel: &Kernel, purpose: Purpose) -> Result<PathBuf> {
     let job = match kernel {
         Kernel::Ours(config) => {
             let built = image::build(*config)?;
-            Job::for_ours(&project, &built)?
+            let mut job = Job::for_ours(&project, &built)?;
+            if *config == Config::Debian {
+                let version = Tested::read()?.version;
+                job.variables
+                    .push(format!("TASKSTATS_KERNEL_VERSION=Debian {version}"));
+            }
+            job
         }
         Kernel::Theirs(directory) => Job::for_theirs(&project, directory)?,
     };
@@ -64,6 +75,9 @@ pub(crate) struct Job {
     source: PathBuf,
     kdir: PathBuf,
     output: PathBuf,
+    seam: Seam,
+    /// What Kbuild is told besides.
+    variables: Vec<String>,
     pub(crate) kbuild: Kbuild,
 }
 
@@ -81,9 +95,7 @@ impl Job {
         let kdir = directory
             .canonicalize()
             .with_context(|| format!("no kernel tree {}", directory.display()))?;
-        let tree = Tree::read(&kdir)?;
-        tree.is_patched()?;
-        Self::new(project.top(), &tree)
+        Self::new(project.top(), &Tree::read(&kdir)?)
     }
 
     fn new(source: &Path, kernel: &Tree) -> Result<Self> {
@@ -96,6 +108,8 @@ impl Job {
             source: source.to_owned(),
             kdir: kdir.to_owned(),
             output,
+            seam: kernel.seam()?,
+            variables: Vec::new(),
             kbuild,
         })
     }
@@ -111,7 +125,29 @@ impl Job {
     /// Builds, and returns the directory with what was built.
     pub(crate) fn build(&self, title: &str, more: &[String]) -> Result<PathBuf> {
         self.make(title, more, "modules")?;
+        if self.seam == Seam::Livepatch {
+            self.resolve_by_livepatch()?;
+        }
         Ok(self.output.clone())
+    }
+
+    /// Turns what the kernel does not export into symbols that livepatch resolves, in the module
+    /// that Kbuild has just linked, if it had to.
+    fn resolve_by_livepatch(&self) -> Result<()> {
+        let list = self.source.join(LIVEPATCH_SYMBOLS);
+        let path = self.output.join(file_name());
+        if !list.is_file() || !path.is_file() {
+            return Ok(());
+        }
+        let names =
+            klp::names(&fs::read_to_string(&list)?).with_context(|| list.display().to_string())?;
+        let module = fs::read(&path)?;
+        if klp::is_converted(&module)? {
+            return Ok(());
+        }
+        let converted =
+            klp::convert(&module, &names).with_context(|| path.display().to_string())?;
+        self.cache.write(&path, &converted)
     }
 
     /// Compiles all of the work tree's module and links nothing.
@@ -138,6 +174,7 @@ impl Job {
             format!("M={}", self.source.display()),
             format!("MO={}", self.output.display()),
         ];
+        arguments.extend_from_slice(&self.variables);
         arguments.extend_from_slice(more);
         arguments.push(goal.into());
         let make = self.kbuild.make(&self.kdir, &arguments);

@@ -13,6 +13,15 @@ use crate::{config::Options, toolchain::Toolchain};
 /// The patches' export by which the module takes over.
 const SEAM: &str = "taskstats_attach";
 
+/// How the module gets its place in a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seam {
+    /// Through the slot that the project's patches make.
+    Slot,
+    /// By livepatch, as the kernel is.
+    Livepatch,
+}
+
 /// A kernel's build directory.
 #[derive(Debug)]
 pub(super) struct Tree {
@@ -64,20 +73,25 @@ impl Tree {
         Ok(())
     }
 
-    /// Fails where the kernel lacks what the module takes over by.
-    pub(super) fn is_patched(&self) -> Result<()> {
-        let symbols = fs::read_to_string(self.directory.join("Module.symvers"))?;
-        let is_there = symbols
-            .lines()
-            .any(|line| line.split('\t').nth(1) == Some(SEAM));
-        if !is_there {
-            bail!(
-                "the kernel in {} is built without the patches in patches/linux-7.3: its \
-                 Module.symvers has no {SEAM}",
-                self.directory.display()
-            );
+    /// How the module gets its place, as its Kbuild decides it. Fails where there is no way.
+    pub(super) fn seam(&self) -> Result<Seam> {
+        let symbols = self.directory.join("Module.symvers");
+        // Without the symbols, it is not known yet, and nothing is linked.
+        let has_slot = !symbols.is_file()
+            || fs::read_to_string(symbols)?
+                .lines()
+                .any(|line| line.split('\t').nth(1) == Some(SEAM));
+        if has_slot {
+            return Ok(Seam::Slot);
         }
-        Ok(())
+        if self.options.get("CONFIG_LIVEPATCH") == "y" {
+            return Ok(Seam::Livepatch);
+        }
+        bail!(
+            "the kernel in {} is built without the patches in patches/linux-7.3, its \
+             Module.symvers has no {SEAM}, and without CONFIG_LIVEPATCH, which would do as well",
+            self.directory.display()
+        );
     }
 
     /// Whether it was compiled with clang, not gcc. Fails where the environment's compilers are
@@ -159,13 +173,16 @@ mod tests {
     }
 
     #[test]
-    fn wants_the_patches() {
-        let (temp, tree) = tree(CONFIG, &["Module.symvers", "rust/libkernel.rmeta"]);
-        let tree = tree.unwrap();
-        let error = tree.is_patched().unwrap_err().to_string();
+    fn wants_the_patches_or_livepatch() {
+        let files = ["Module.symvers", "rust/libkernel.rmeta"];
+        let (temp, plain) = tree(CONFIG, &files);
+        let plain = plain.unwrap();
+        let error = plain.seam().unwrap_err().to_string();
         assert!(error.contains("without the patches"), "{error}");
         let symbols = format!("0x1\tother\tvmlinux\tEXPORT_SYMBOL\n0x2\t{SEAM}\tvmlinux\tE\n");
         fs::write(temp.path().join("Module.symvers"), symbols).unwrap();
-        tree.is_patched().unwrap();
+        assert_eq!(plain.seam().unwrap(), Seam::Slot);
+        let (_temp, stock) = tree(&format!("{CONFIG}CONFIG_LIVEPATCH=y\n"), &files);
+        assert_eq!(stock.unwrap().seam().unwrap(), Seam::Livepatch);
     }
 }
