@@ -67,8 +67,11 @@ impl Guest {
             Some(directory) => directory.clone(),
             None => env::current_dir().context("cannot find the working directory")?,
         };
+        // Built with this one.
+        let control = env::current_exe()?.with_file_name("rust-taskstats");
         let script = Script {
             module: parts.module.as_deref(),
+            control: &control,
             directory: &directory,
             environment: &environment::of(&self.environment),
             command: &self.command,

@@ -13,6 +13,8 @@ use crate::log::{ENDED, FAILED, MARK, STARTS};
 pub(crate) struct Script<'a> {
     /// The module to load before CMD, if any.
     pub(crate) module: Option<&'a Path>,
+    /// The program that loads it.
+    pub(crate) control: &'a Path,
     /// CMD's working directory.
     pub(crate) directory: &'a Path,
     /// CMD's environment, complete.
@@ -66,7 +68,8 @@ impl Script<'_> {
         );
         if let Some(module) = self.module {
             text += &format!(
-                "insmod {} || fail 'the module cannot be loaded'\n",
+                "{} load {} || fail 'the module cannot be loaded'\n",
+                path(self.control)?,
                 path(module)?
             );
         }
@@ -90,6 +93,9 @@ mod tests {
     use std::process::{Command, Output};
 
     use super::*;
+
+    /// A program that fails.
+    const CONTROL: &str = "false";
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(ToString::to_string).collect()
@@ -119,6 +125,7 @@ mod tests {
         command.extend(words(&arguments));
         let script = Script {
             module: None,
+            control: Path::new(CONTROL),
             directory: Path::new("/"),
             environment: &[],
             command: &command,
@@ -141,6 +148,7 @@ mod tests {
         let command = words(&["/usr/bin/env"]);
         let script = Script {
             module: None,
+            control: Path::new(CONTROL),
             directory: Path::new("/"),
             environment: &environment,
             command: &command,
@@ -156,6 +164,7 @@ mod tests {
         let command = words(&["sh", "-c", "exit 7"]);
         let script = Script {
             module: None,
+            control: Path::new(CONTROL),
             directory: Path::new("/tmp"),
             environment: &[],
             command: &command,
@@ -175,6 +184,7 @@ mod tests {
         let module = Some(Path::new("/nonexistent.ko"));
         let script = Script {
             module,
+            control: Path::new(CONTROL),
             directory: Path::new("/"),
             environment: &[],
             command: &command,

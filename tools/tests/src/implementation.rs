@@ -2,17 +2,11 @@
 
 //! Who answers: C's taskstats, built into the kernel, or Rust's, while its module is loaded.
 
-use std::{ffi::CStr, fs::File, path::PathBuf};
+use std::{fs::File, path::PathBuf};
 
 use anyhow::{Context, ensure};
-use nix::{
-    errno::Errno,
-    kmod::{DeleteModuleFlags, ModuleInitFlags, delete_module, finit_module},
-};
-
-/// The module's name.
-pub const MODULE: &str = "rust_taskstats";
-const MODULE_C: &CStr = c"rust_taskstats";
+pub use control::MODULE;
+use nix::errno::Errno;
 
 /// An implementation of taskstats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +74,7 @@ impl Switch {
         Ok(held)
     }
 
-    /// Loads the module file whoever is in charge: `insmod`.
+    /// Loads the module file whoever is in charge: `rust-taskstats load`.
     pub fn load(&self) -> anyhow::Result<()> {
         Ok(load(&self.open()?)?)
     }
@@ -91,14 +85,22 @@ impl Switch {
     }
 }
 
-/// Loads an open module file whoever is in charge.
+/// Loads an open module file whoever is in charge: `rust-taskstats load`.
 pub fn load(file: &File) -> Result<(), Errno> {
-    finit_module(file, c"", ModuleInitFlags::empty())
+    control::load(file).map_err(errno_of)
 }
 
-/// Unloads the module whoever is in charge, without waiting for its users: `rmmod`.
+/// Unloads the module whoever is in charge, without waiting for its users: `rust-taskstats unload`.
 pub fn unload() -> Result<(), Errno> {
-    delete_module(MODULE_C, DeleteModuleFlags::O_NONBLOCK)
+    control::unload().map_err(errno_of)
+}
+
+/// What the kernel said, or that it was waited for in vain.
+fn errno_of(error: anyhow::Error) -> Errno {
+    error.downcast_ref().copied().unwrap_or_else(|| {
+        eprintln!("{error:#}");
+        Errno::ETIMEDOUT
+    })
 }
 
 /// An implementation in charge; C is, once this is dropped.
