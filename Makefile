@@ -40,23 +40,24 @@ ENTER += $(if $(KDIR),--share '$(KDIR)') $(if $(SOURCE),--source '$(SOURCE)')
 
 .PHONY: help
 help:
-	@echo 'make run                 build all, boot a guest, let getdelays query the module'
+	@echo 'make run                 build all, boot a guest, let getdelays query the module [KERNEL=lean|debian]'
 	@echo 'make test                all that must hold'
 	@echo 'make test-debug          the suite in a kernel that looks for mistakes (KASAN, lockdep),'
 	@echo '                         with C filling each record as well, and allocations that fail'
+	@echo "make test-stock          the suite on Debian's own kernel, without a patch"
 	@echo 'make test-oracle         the suite, with C filling each record as well [KERNEL=lean]'
 	@echo 'make fuzz                random messages to C and to Rust [MESSAGES=n] [SEED=n]'
 	@echo 'make soak                load and unload while all is done at once [SECONDS=n] [SEED=n]'
 	@echo '                         [KERNEL=debug]'
 	@echo 'make check               formatting, lints, documentation, patches'
 	@echo "make guest CMD='...'     run a command in a guest [IMPL=rust|c|none] [CPUS=n] [ICOUNT=1]"
-	@echo '                         [KERNEL=lean|debug] [TIMEOUT=seconds] [SHARE=directory]'
+	@echo '                         [KERNEL=lean|debug|debian] [TIMEOUT=seconds] [SHARE=directory]'
 	@echo "                         [PACKAGES='...', of Debian 13, for this run]"
 	@echo 'make shell               a shell in the environment that all of this runs in'
 	@echo "                         [CMD='...'] [SHARE=directory]"
 	@echo 'make bench               what C and Rust cost [RECORD=1] [DOC=1]'
 	@echo "make profile FIGURE='...'  where the instructions of a figure of make bench go"
-	@echo 'make kernel              the kernel alone [KERNEL=lean|debug|pristine]'
+	@echo 'make kernel              the kernel alone [KERNEL=lean|debug|pristine|debian]'
 	@echo 'make module              the module alone [KDIR=build directory of your kernel]'
 	@echo 'make clean               remove what this work tree no longer needs from the cache'
 	@echo 'make mrproper            remove the cache'
@@ -81,7 +82,8 @@ module: builder
 
 .PHONY: run
 run: module
-	@$(ENTER) sh -c 'guest run --impl rust -- tools/show "$$(kbuild path accounting)"'
+	@$(ENTER) sh -c 'guest run --impl rust --config $(KERNEL) -- \
+		tools/show "$$(kbuild path --config $(KERNEL) accounting)"'
 
 .PHONY: guest
 guest: $(if $(filter rust,$(IMPL)),module,kernel)
@@ -134,6 +136,15 @@ test-oracle: tools
 	@$(ENTER) kbuild module --test-build --config $(KERNEL) >/dev/null
 	@$(ENTER) $(TALLY) \
 		'suite, each record compared with C: $(SUITE_ORACLE)'
+
+# The module on Debian's own kernel, which it takes over by livepatch.
+.PHONY: test-stock
+test-stock: tools
+	@$(ENTER) kbuild module --config debian >/dev/null
+	@$(ENTER) kbuild modules --config debian tools/tests/livepatch >/dev/null
+	@$(ENTER) $(TALLY) \
+		'suite, on Debian'\''s kernel: guest run --impl none --config debian --timeout 3600 -- $(call SUITE,debian) --livepatch "$$(kbuild modules --config debian tools/tests/livepatch)"' \
+		'soak, on Debian'\''s kernel: $(call SOAK,debian,60)'
 
 # The debug kernel: that there is nothing wrong, and that it sees what is. The test
 # build of the module is what runs there. Two guests share the tests.

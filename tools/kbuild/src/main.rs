@@ -40,6 +40,15 @@ enum Command {
         #[arg(long)]
         test_build: bool,
     },
+    /// Builds the external modules of a directory, and before them the kernel if need be. Prints
+    /// where they are.
+    Modules {
+        /// For which of the project's kernels.
+        #[arg(long, default_value_t)]
+        config: Config,
+        /// The directory, which has a Kbuild.
+        directory: PathBuf,
+    },
     /// Prints where a part of a built kernel is.
     Path {
         /// Of which kernel.
@@ -113,6 +122,12 @@ fn run(command: Command) -> Result<()> {
                 false => Purpose::Use,
             };
             println!("{}", kbuild::module::build(&kernel, purpose)?.display());
+            Ok(())
+        }
+        Command::Modules { config, directory } => {
+            let directory = directory.canonicalize()?;
+            let built = kbuild::module::build_others(&directory, config)?;
+            println!("{}", built.display());
             Ok(())
         }
         Command::Path { config, part } => {

@@ -16,6 +16,7 @@ mod hotplug;
 mod layout;
 pub mod leaks;
 mod listeners;
+pub mod livepatch;
 mod masks;
 mod module;
 mod namespaces;
@@ -76,7 +77,8 @@ fn by_file(context: &Arc<Context>) -> Vec<(&'static str, Vec<Trial>)> {
     }
 }
 
-/// All tests, but for those that the kernel has to be made for: [`faults`] and [`leaks`].
+/// All tests, but for those that the kernel has to be made for: [`faults`], [`leaks`] and
+/// [`livepatch`].
 pub fn all(context: &Arc<Context>) -> Vec<Trial> {
     let files = by_file(context).into_iter();
     files.flat_map(|(_, trials)| trials).collect()
@@ -102,6 +104,7 @@ mod tests {
         let mut files = by_file(&context);
         files.push(("faults", faults::trials(&context)));
         files.push(("leaks", vec![leaks::trial(&context)]));
+        files.push(("livepatch", livepatch::trials(&context, Path::new(""))));
         files
     }
 
@@ -122,6 +125,14 @@ mod tests {
         for trial in all_by_file().into_iter().flat_map(|(_, trials)| trials) {
             assert!(names.insert(trial.name().to_owned()), "{}", trial.name());
         }
+    }
+
+    #[test]
+    fn what_cannot_pass_is_there() {
+        let all = all(&Arc::new(Context::for_names()));
+        let number = all.len();
+        let rest = livepatch::without_what_cannot_pass(all);
+        assert_eq!(rest.len(), number - livepatch::CANNOT_PASS.len());
     }
 
     #[test]

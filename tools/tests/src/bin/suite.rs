@@ -114,6 +114,10 @@ struct Run {
     /// Runs the tests in which allocations fail as well. The kernel has to be able to.
     #[arg(long)]
     faults: bool,
+    /// The module takes over by livepatch: runs the tests of that as well, with the modules in this
+    /// folder, and leaves out what cannot pass there.
+    #[arg(long, value_name = "FOLDER")]
+    livepatch: Option<PathBuf>,
     /// Runs the K-th of N shares of the tests, each of which takes about as long.
     #[arg(long, value_name = "K/N")]
     shard: Option<Shard>,
@@ -220,6 +224,10 @@ impl Run {
         let mut trials = cases::all(&context);
         if self.faults {
             trials.extend(cases::faults::trials(&context));
+        }
+        if let Some(folder) = self.livepatch {
+            trials = cases::livepatch::without_what_cannot_pass(trials);
+            trials.extend(cases::livepatch::trials(&context, &folder));
         }
         if let Some(shard) = self.shard {
             trials = shard.of(trials);
