@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Loading rust_taskstats so that it answers when that returns, and unloading it so that it is gone.
+//! Loading rust_taskstats so that it answers when that returns, and unloading it so that it is
+//! gone.
 //!
 //! Where the kernel has the slot, `insmod` and `rmmod` do that. Where the module takes over by
 //! livepatch, both take two steps: the kernel redirects one task after the other, and C answers
@@ -89,14 +90,18 @@ impl Other {
 /// Loads a module file. When this returns, the module answers, and who registers with it from now
 /// on gets every exit.
 ///
-/// If the kernel refuses it, the error holds the [`Errno`]. If livepatch does not come to an end, it
-/// is turned round, the module unloaded, and the error names the tasks that it waited for.
+/// If the kernel refuses it, the error holds the [`Errno`]. If livepatch does not come to an end,
+/// it is turned round, the module unloaded, and the error names the tasks that it waited for.
 pub fn load(file: &File) -> Result<()> {
     finit_module(file, c"", ModuleInitFlags::empty()).context("the kernel refuses the module")?;
     let Some(patch) = Livepatch::find(MODULE) else {
         return Ok(());
     };
     if patch.wait_for_transition()? {
+        ensure!(
+            patch.is_enabled()?,
+            "somebody disabled the module meanwhile"
+        );
         return Ok(());
     }
     let blocking = livepatch::tasks_not_in(true);
