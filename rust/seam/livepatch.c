@@ -33,7 +33,8 @@ struct listener_list {
 	struct rw_semaphore sem;
 	struct list_head list;
 };
-extern DEFINE_PER_CPU(struct listener_list, listener_array);
+
+DECLARE_PER_CPU(struct listener_list, listener_array);
 extern struct genl_family family;
 int taskstats_user_cmd(struct sk_buff *skb, struct genl_info *info);
 int cgroupstats_user_cmd(struct sk_buff *skb, struct genl_info *info);

@@ -105,9 +105,9 @@ impl<T: ExitHook> Provider<T> {
     unsafe fn from_raw<'a>(raw: *const bindings::taskstats_redirection) -> &'a Self {
         // CAST: `Opaque` is a transparent wrapper.
         let raw = raw.cast::<Opaque<bindings::taskstats_redirection>>();
-        // SAFETY: By the safety requirements, `raw` is the field of a provider that lives: livepatch
-        // keeps the module until nobody runs what C's functions are redirected to. All fields that
-        // are used were initialized before they were redirected.
+        // SAFETY: By the safety requirements, `raw` is the field of a provider that lives:
+        // livepatch keeps the module until nobody runs what C's functions are redirected to. All
+        // fields that are used were initialized before they were redirected.
         unsafe { &*kernel::container_of!(raw, Self, raw) }
     }
 

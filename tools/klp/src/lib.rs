@@ -42,7 +42,8 @@ pub fn is_converted(module: &[u8]) -> Result<bool> {
 
 /// Turns the symbols of these names into livepatch's, and returns the new module.
 ///
-/// Fails where they are so already, and where the module does not refer to one of them, so that the list has no more than it needs.
+/// Fails where they are so already, and where the module does not refer to one of them, so that the
+/// list has no more than it needs.
 pub fn convert(module: &[u8], names: &BTreeSet<String>) -> Result<Vec<u8>> {
     let mut elf = Builder::read64(module).context("no object file of 64 bits")?;
     let symbols = take_symbols(&mut elf, names)?;
