@@ -87,6 +87,12 @@ impl Other {
     }
 }
 
+/// Whether the loaded module is one that takes over by livepatch, which then holds a reference to
+/// it.
+pub fn takes_over_by_livepatch() -> Result<bool> {
+    livepatch::is_marked()
+}
+
 /// Loads a module file. When this returns, the module answers, and who registers with it from now
 /// on gets every exit.
 ///

@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
 use object::{
+    Endianness,
     build::elf::{Builder, Relocation, SectionData, SectionId, SymbolId},
-    elf,
+    elf::{self, Sym64},
+    read::elf::ElfFile64,
 };
 
 /// Marks a section that livepatch applies (`include/uapi/linux/elf.h`).
@@ -19,6 +21,8 @@ const SHF_RELA_LIVEPATCH: u64 = 0x0010_0000;
 
 /// The section index of a symbol that livepatch resolves (`include/uapi/linux/elf.h`).
 const SHN_LIVEPATCH: u16 = 0xff20;
+
+const NO_MODULE: &str = "no object file of 64 bits";
 
 /// The names in a list of symbols in the format of `Module.symvers`, which `modpost` reads as well.
 pub fn names(symvers: &str) -> Result<BTreeSet<String>> {
@@ -33,11 +37,11 @@ pub fn names(symvers: &str) -> Result<BTreeSet<String>> {
 
 /// Whether a module has symbols that livepatch resolves.
 pub fn is_converted(module: &[u8]) -> Result<bool> {
-    let elf = Builder::read64(module).context("no object file of 64 bits")?;
-    Ok(elf
-        .symbols
-        .iter()
-        .any(|symbol| symbol.st_shndx == SHN_LIVEPATCH))
+    // Not with the builder: it takes relocations that are loaded for a dynamic linker's.
+    let elf = ElfFile64::<Endianness>::parse(module).context(NO_MODULE)?;
+    let is_livepatchs =
+        |symbol: &Sym64<Endianness>| symbol.st_shndx.get(elf.endian()) == SHN_LIVEPATCH;
+    Ok(elf.elf_symbol_table().iter().any(is_livepatchs))
 }
 
 /// Turns the symbols of these names into livepatch's, and returns the new module.
@@ -45,7 +49,11 @@ pub fn is_converted(module: &[u8]) -> Result<bool> {
 /// Fails where they are so already, and where the module does not refer to one of them, so that the
 /// list has no more than it needs.
 pub fn convert(module: &[u8], names: &BTreeSet<String>) -> Result<Vec<u8>> {
-    let mut elf = Builder::read64(module).context("no object file of 64 bits")?;
+    ensure!(
+        !is_converted(module)?,
+        "livepatch resolves its symbols already"
+    );
+    let mut elf = Builder::read64(module).context(NO_MODULE)?;
     let symbols = take_symbols(&mut elf, names)?;
     let moved = take_relocations(&mut elf, &symbols);
     for (target, relocations) in moved {
@@ -61,11 +69,6 @@ pub fn convert(module: &[u8], names: &BTreeSet<String>) -> Result<Vec<u8>> {
 fn take_symbols(elf: &mut Builder<'_>, names: &BTreeSet<String>) -> Result<Vec<SymbolId>> {
     let mut found = BTreeMap::new();
     for symbol in &mut elf.symbols {
-        ensure!(
-            symbol.st_shndx != SHN_LIVEPATCH,
-            "{} is livepatch's already",
-            symbol.name
-        );
         let is_undefined = symbol.section.is_none() && symbol.st_shndx == elf::SHN_UNDEF;
         let name = String::from_utf8_lossy(symbol.name.as_slice()).into_owned();
         if is_undefined && names.contains(&name) {
@@ -150,9 +153,8 @@ fn add_section(
 #[cfg(test)]
 mod tests {
     use object::{
-        Architecture, BinaryFormat, Endianness, Object as _, ObjectSection as _, ObjectSymbol as _,
+        Architecture, BinaryFormat, Object as _, ObjectSection as _, ObjectSymbol as _,
         RelocationFlags, RelocationTarget, SectionKind, SymbolFlags, SymbolKind, SymbolScope,
-        read::elf::ElfFile64,
         write::{Object, Relocation, StandardSection, Symbol, SymbolSection},
     };
 

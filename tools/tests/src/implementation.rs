@@ -85,6 +85,12 @@ impl Switch {
     }
 }
 
+/// How many references there are to the loaded module while nobody uses it: livepatch's, if it takes
+/// over by that.
+pub fn references_unused() -> anyhow::Result<i32> {
+    Ok(control::takes_over_by_livepatch()?.into())
+}
+
 /// Loads an open module file whoever is in charge: `rust-taskstats load`.
 pub fn load(file: &File) -> Result<(), Errno> {
     control::load(file).map_err(errno_of)

@@ -22,7 +22,7 @@ use crate::{
     debug_kernel_limits,
     exit::{Ending, Parent},
     exit_moving::TICKS_US,
-    implementation::{Implementation, MODULE},
+    implementation::{Implementation, MODULE, references_unused},
     listener::{ExitMessage, Listener},
     peer::{Peer, limit},
     slab::Caches,
@@ -374,7 +374,7 @@ fn round(context: &Context) -> anyhow::Result<()> {
         }
         if index % 25 == 0 {
             ensure!(
-                context.switch.oracle_only() || users()? == 0,
+                context.switch.oracle_only() || users()? == references_unused()?,
                 "the module has users"
             );
             context.switch.to(Implementation::C)?;
@@ -388,7 +388,7 @@ fn nothing_is_left(context: &Context, _: &str) -> anyhow::Result<()> {
     context.switch.to(Implementation::Rust)?;
     Caches::are_back_after(rounds() as i64 / 2, || round(context))?;
     ensure!(
-        context.switch.oracle_only() || users()? == 0,
+        context.switch.oracle_only() || users()? == references_unused()?,
         "the module has users"
     );
     Ok(())

@@ -11,7 +11,7 @@ use taskstats_client::{Client, GenlSocket, Options, controller::policy_request};
 
 use crate::{
     context::Context,
-    implementation::{Implementation, MODULE, unload},
+    implementation::{Implementation, MODULE, references_unused, unload},
     kernel_log::{KernelLog, PROVIDER},
 };
 
@@ -67,7 +67,8 @@ fn seen(context: &Context, _: &str) -> anyhow::Result<()> {
     ensure!(folder.exists(), "not in /sys/module");
     answers()?;
     let users = fs::read_to_string(folder.join("refcnt"))?;
-    ensure!(users.trim() == "0", "{} users", users.trim());
+    let unused = references_unused()?.to_string();
+    ensure!(users.trim() == unused, "{} users", users.trim());
     context.switch.to(Implementation::C)?;
     ensure!(!folder.exists(), "there after it was unloaded");
     answers()
