@@ -10,6 +10,7 @@
 #include <linux/cleanup.h>
 #include <linux/compiler.h>
 #include <linux/ftrace.h>
+#include <linux/hex.h>
 #include <linux/list.h>
 #include <linux/livepatch.h>
 #include <linux/module.h>
@@ -22,6 +23,7 @@
 #include <linux/taskstats_kern.h>
 #include <linux/utsname.h>
 #include <linux/xarray.h>
+#include <crypto/sha2.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
 #include "livepatch.h"
@@ -83,6 +85,20 @@ bool taskstats_built_for_this_kernel(void)
 #else
 	return true;
 #endif
+}
+
+/* What types the kernel has and how they are laid out: /sys/kernel/btf/vmlinux. */
+extern const char __start_BTF[], __stop_BTF[];
+
+/* Whether types are laid out as they were when this was built. */
+bool taskstats_layouts_are_known(void)
+{
+	u8 digest[SHA256_DIGEST_SIZE];
+	char text[2 * SHA256_DIGEST_SIZE];
+
+	sha256(__start_BTF, __stop_BTF - __start_BTF, digest);
+	bin2hex(text, digest, sizeof(digest));
+	return !memcmp(text, TASKSTATS_BTF_SHA256, sizeof(text));
 }
 
 static const struct taskstats_redirection *target;

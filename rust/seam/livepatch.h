@@ -34,6 +34,7 @@ int taskstats_redirect(const struct taskstats_redirection *to,
 		       struct genl_family *family);
 void taskstats_redirect_end(struct genl_family *family);
 bool taskstats_built_for_this_kernel(void);
+bool taskstats_layouts_are_known(void);
 bool taskstats_originals_are_callable(void);
 void taskstats_log_attached(void);
 void taskstats_log_detached(void);

@@ -258,6 +258,11 @@ fn check_kernel() -> Result {
         return Err(ENOEXEC);
     }
     // SAFETY: There are no requirements.
+    if !unsafe { bindings::taskstats_layouts_are_known() } {
+        pr_err!("this module was built for other layouts (see /sys/kernel/btf/vmlinux)\n");
+        return Err(ENOEXEC);
+    }
+    // SAFETY: There are no requirements.
     if !unsafe { bindings::taskstats_originals_are_callable() } {
         pr_err!("the functions of C's taskstats do not begin with the call of a tracer\n");
         return Err(EOPNOTSUPP);

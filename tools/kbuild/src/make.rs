@@ -71,17 +71,6 @@ impl Kbuild {
         kbuild
     }
 
-    /// As Debian builds its kernel: with its gcc under the name that it uses, and the name that the
-    /// kernel ends with.
-    pub(crate) fn for_debians(local_version: &str) -> Self {
-        let mut kbuild = Self::for_module(false);
-        kbuild.variables.extend([
-            "CC=x86_64-linux-gnu-gcc-14".to_owned(),
-            format!("LOCALVERSION={local_version}"),
-        ]);
-        kbuild
-    }
-
     fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.environment.insert(name.into(), value.into());
     }

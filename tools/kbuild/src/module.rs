@@ -43,8 +43,10 @@ pub fn build(kernel: &Kernel, purpose: Purpose) -> Result<PathBuf> {
             let mut job = Job::for_ours(&project, &built)?;
             if *config == Config::Debian {
                 let version = Tested::read()?.version;
-                job.variables
-                    .push(format!("TASKSTATS_KERNEL_VERSION=Debian {version}"));
+                job.variables.extend([
+                    "CC=x86_64-linux-gnu-gcc-14".to_owned(),
+                    format!("TASKSTATS_KERNEL_VERSION=Debian {version}"),
+                ]);
             }
             job
         }
@@ -139,14 +141,16 @@ impl Job {
         if !list.is_file() || !path.is_file() {
             return Ok(());
         }
-        let names =
-            klp::names(&fs::read_to_string(&list)?).with_context(|| list.display().to_string())?;
-        let module = fs::read(&path)?;
-        if klp::is_converted(&module)? {
+        if klp::is_converted(&fs::read(&path)?)? {
             return Ok(());
         }
-        let converted =
-            klp::convert(&module, &names).with_context(|| path.display().to_string())?;
+        // Not later: what livepatch is to find would not survive it.
+        let strip = run::program("strip", &["--strip-debug", &path.display().to_string()]);
+        run::verdict(&strip).with_context(|| path.display().to_string())?;
+        let names =
+            klp::names(&fs::read_to_string(&list)?).with_context(|| list.display().to_string())?;
+        let converted = klp::convert(&fs::read(&path)?, &names)
+            .with_context(|| path.display().to_string())?;
         self.cache.write(&path, &converted)
     }
 

@@ -3,19 +3,19 @@
 //! against, although Debian's headers have nothing for Rust.
 //!
 //! The tree is the source of the same version with the configuration and the symbols of the headers
-//! laid over, and what `modules_prepare` makes of it. The compilers are those that Debian built the
-//! kernel with, so Rust's names come out the same, and so do all layouts.
+//! laid over, and what `modules_prepare` makes of it.
 
 use std::{fs, os::unix, path::Path};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{
-    Built, Cache, config::Options, image::Plan, make::Kbuild, package, run, source::Tested,
-};
+use crate::{Built, Cache, Project, image::Plan, make::Kbuild, package, run, source::Tested};
 
 /// Where the packages are unpacked, in the build directory.
 const PACKAGES: &str = "packages";
+
+/// What makes the tree, from the source and the headers.
+pub(super) const PREPARE_TREE: &str = "packaging/dkms/prepare-tree";
 
 /// The image, in the build directory.
 pub(super) fn image(tested: &Tested) -> String {
@@ -58,7 +58,7 @@ fn fetch(cache: &Cache, tested: &Tested, packages: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes the tree that modules are built against.
+/// Makes the tree that modules are built against, as the package for DKMS does.
 fn configure(
     cache: &Cache,
     plan: &Plan,
@@ -66,45 +66,13 @@ fn configure(
     tested: &Tested,
     packages: &Path,
 ) -> Result<()> {
-    let symbols = built.build.join("Module.symvers");
-    if symbols.is_file() {
+    if built.build.join("Module.symvers").is_file() {
         return Ok(());
     }
     let headers = packages.join(format!("usr/src/linux-headers-{}", tested.release));
-    let config = built.build.join(".config");
-    fs::copy(headers.join(".config"), &config)?;
-    let version = plan.source.version.to_string();
-    let local_version = tested
-        .release
-        .strip_prefix(&version)
-        .with_context(|| format!("{} is no release of Linux {version}", tested.release))?;
-    let kbuild = Kbuild::for_debians(local_version);
-    let output = format!("O={}", built.build.display());
-    for (title, goal) in [
-        ("configuring it as Debian does", "olddefconfig"),
-        ("preparing it for modules", "modules_prepare"),
-    ] {
-        let make = kbuild.make(&built.source, &[output.clone(), goal.into()]);
-        let log = cache.log(&format!("{}-{goal}", plan.name));
-        run::logged(title, &make, &log, run::last_line)?;
-    }
-    // Whatever were another with these compilers could be laid out otherwise than in the image.
-    let theirs = Options::read(&headers.join(".config"))?;
-    let changed = theirs.missing_from(&Options::read(&config)?);
-    ensure!(
-        changed.is_empty(),
-        "the compilers are others than Debian's {} was built with:\n{}",
-        tested.release,
-        changed.join("\n")
-    );
-    let release = fs::read_to_string(built.build.join("include/config/kernel.release"))?;
-    ensure!(
-        release.trim() == tested.release,
-        "the tree is {}, Debian's kernel {}",
-        release.trim(),
-        tested.release
-    );
-    // Last: with it, the tree is complete.
-    fs::copy(headers.join("Module.symvers"), symbols)?;
-    Ok(())
+    let script = Project::find()?.top().join(PREPARE_TREE);
+    let arguments = [&built.source, &headers, &built.build].map(|path| path.display().to_string());
+    let prepare = Kbuild::for_module(false).program(&script.display().to_string(), &arguments, &[]);
+    let log = cache.log(&format!("{}-prepare", plan.name));
+    run::logged("preparing it for modules", &prepare, &log, run::last_line)
 }

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use crate::{
     Built, Cache, Config, Project, accounting,
     config::Options,
-    image::debian,
-    key::Inputs,
+    image::debian::{self, PREPARE_TREE},
+    key::{self, Inputs},
     module::place::{self, Purpose},
     patches::Series,
     source::{Source, Tested},
@@ -62,6 +62,8 @@ impl Plan {
             let tested = Tested::read()?;
             plan.inputs.add("gcc", gcc);
             plan.inputs.add("release", &tested.release);
+            plan.inputs
+                .add("tree", key::of_file(&project.top().join(PREPARE_TREE))?);
             plan.image = debian::image(&tested);
         }
         Ok(plan)

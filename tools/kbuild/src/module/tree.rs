@@ -6,12 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{config::Options, toolchain::Toolchain};
 
 /// The patches' export by which the module takes over.
 const SEAM: &str = "taskstats_attach";
+
+/// The kernel's types, by which a module for livepatch knows the kernel.
+const TYPES: &str = "vmlinux.btf";
 
 /// How the module gets its place in a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +88,12 @@ impl Tree {
             return Ok(Seam::Slot);
         }
         if self.options.get("CONFIG_LIVEPATCH") == "y" {
+            ensure!(
+                self.directory.join(TYPES).is_file(),
+                "{TYPES} is missing in {}: make it from the kernel's vmlinux with \
+                 `objcopy -O binary -j .BTF vmlinux {TYPES}`",
+                self.directory.display()
+            );
             return Ok(Seam::Livepatch);
         }
         bail!(
@@ -182,7 +191,11 @@ mod tests {
         let symbols = format!("0x1\tother\tvmlinux\tEXPORT_SYMBOL\n0x2\t{SEAM}\tvmlinux\tE\n");
         fs::write(temp.path().join("Module.symvers"), symbols).unwrap();
         assert_eq!(plain.seam().unwrap(), Seam::Slot);
-        let (_temp, stock) = tree(&format!("{CONFIG}CONFIG_LIVEPATCH=y\n"), &files);
-        assert_eq!(stock.unwrap().seam().unwrap(), Seam::Livepatch);
+        let (temp, stock) = tree(&format!("{CONFIG}CONFIG_LIVEPATCH=y\n"), &files);
+        let stock = stock.unwrap();
+        let error = stock.seam().unwrap_err().to_string();
+        assert!(error.contains(TYPES), "{error}");
+        fs::write(temp.path().join(TYPES), "").unwrap();
+        assert_eq!(stock.seam().unwrap(), Seam::Livepatch);
     }
 }
