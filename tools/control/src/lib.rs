@@ -118,7 +118,7 @@ pub fn load(file: &File) -> Result<()> {
 /// Unloads the module. When this returns, C answers, and nothing of the module is left.
 ///
 /// If the kernel refuses it, the error holds the [`Errno`]: [`Errno::ENOENT`] if it is not loaded,
-/// [`Errno::EAGAIN`] if it is in use.
+/// [`Errno::EAGAIN`] if it is in use, which it is for ever once a transition has been forced.
 pub fn unload() -> Result<()> {
     if !is_loaded() || !livepatch::is_marked()? {
         return Ok(remove(NAME)?);
@@ -155,6 +155,12 @@ fn remove_patient(name: &CStr) -> Result<()> {
         match remove(name) {
             Err(Errno::EAGAIN) if begin.elapsed() < livepatch::LET_GO => {
                 thread::sleep(LOOK_EVERY);
+            }
+            Err(errno @ Errno::EAGAIN) => {
+                return Err(errno).context(
+                    "C answers, but the kernel keeps the module, as it does until the next boot \
+                     once a transition has been forced",
+                );
             }
             other => return Ok(other?),
         }

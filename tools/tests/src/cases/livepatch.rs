@@ -2,17 +2,25 @@
 
 //! What the module does on a kernel that it takes over by livepatch; and what does not hold there.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs::{self, File},
+    io::Read,
+    path::Path,
+    sync::Arc,
+};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use control::{Other, Status};
 use libtest_mimic::Trial;
+use nix::errno::Errno;
+use sha2::{Digest, Sha256};
 use taskstats_client::{Client, Options};
 
 use crate::{
     cases::listeners::{CPUS, end_on_all, hears},
     context::Context,
-    implementation::{Implementation, unload},
+    implementation::{Implementation, load, unload},
+    kernel_log::KernelLog,
     listener::Listener,
     peer::wait_until,
 };
@@ -35,6 +43,18 @@ pub fn trials(context: &Arc<Context>, folder: &Path) -> Vec<Trial> {
             replaced(context, &module)
         }),
         context.trial("livepatch::when_disabled_c_answers", disabled),
+        context.trial(
+            "livepatch::for_another_version_of_the_kernel_is_refused",
+            another_version,
+        ),
+        context.trial("livepatch::for_other_layouts_is_refused", other_layouts),
+        context.trial(
+            "livepatch::without_what_it_redirects_is_refused",
+            without_function,
+        ),
+        context.trial("livepatch::refused_by_livepatch_leaves_nothing", not_enabled),
+        // The last one: the module stays until the next boot.
+        context.trial("livepatch::when_forced_c_answers_for_good", forced),
     ]
 }
 
@@ -106,6 +126,115 @@ fn replaced(context: &Context, module: &Path) -> anyhow::Result<()> {
         control::status()?
     );
     answers()
+}
+
+/// A module with some bytes changed is refused, with words in the kernel's log; C answers.
+fn refused(
+    context: &Context,
+    from: &[u8],
+    to: &[u8],
+    errno: Errno,
+    words: &str,
+) -> anyhow::Result<()> {
+    let mut module = Vec::new();
+    context.switch.open()?.read_to_end(&mut module)?;
+    let places: Vec<_> = memmem(&module, from).collect();
+    ensure!(!places.is_empty(), "nothing to change in the module");
+    for place in places {
+        module[place..place + to.len()].copy_from_slice(to);
+    }
+    let changed = tempfile::NamedTempFile::new()?;
+    fs::write(&changed, module)?;
+
+    let mut log = KernelLog::from_now()?;
+    let refusal = load(&File::open(&changed)?).err().context("it is loaded")?;
+    ensure!(refusal == errno, "{refusal}");
+    let lines = log.lines()?;
+    ensure!(
+        lines.iter().any(|line| line.contains(words)),
+        "{words:?} is not said: {lines:#?}"
+    );
+    ensure!(control::status()? == Status::NotLoaded);
+    answers()
+}
+
+/// Where some bytes stand.
+fn memmem<'a>(text: &'a [u8], part: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    text.windows(part.len())
+        .enumerate()
+        .filter(move |(_, window)| *window == part)
+        .map(|(place, _)| place)
+}
+
+fn another_version(context: &Context, _: &str) -> anyhow::Result<()> {
+    let uname = nix::sys::utsname::uname()?;
+    let version = uname.version().to_string_lossy();
+    let debians = version
+        .split_once("Debian ")
+        .and_then(|(_, rest)| rest.split(' ').next())
+        .with_context(|| format!("no kernel of Debian's: {version}"))?;
+    let other = debians.replace(|c: char| c.is_ascii_digit(), "0");
+    refused(
+        context,
+        format!("Debian {debians}").as_bytes(),
+        format!("Debian {other}").as_bytes(),
+        Errno::ENOEXEC,
+        "built for another version of this kernel",
+    )
+}
+
+fn other_layouts(context: &Context, _: &str) -> anyhow::Result<()> {
+    let types = fs::read("/sys/kernel/btf/vmlinux")?;
+    refused(
+        context,
+        hex::encode(Sha256::digest(types)).as_bytes(),
+        &[b'0'; 64],
+        Errno::ENOEXEC,
+        "built for other layouts",
+    )
+}
+
+/// As if C's taskstats had no function of this name.
+fn without_function(context: &Context, _: &str) -> anyhow::Result<()> {
+    refused(
+        context,
+        b".klp.sym.vmlinux.cgroupstats_user_cmd,0",
+        b".klp.sym.vmlinux.cgroupstats_user_cmx,0",
+        Errno::EINVAL,
+        "cgroupstats_user_cmx",
+    )
+}
+
+/// All goes well until livepatch is to be enabled, which does not find a function then.
+fn not_enabled(context: &Context, _: &str) -> anyhow::Result<()> {
+    refused(
+        context,
+        b"\0cgroupstats_user_cmd\0",
+        b"\0cgroupstats_user_cmx\0",
+        Errno::EINVAL,
+        "cgroupstats_user_cmx",
+    )
+}
+
+/// Somebody forces a transition. It takes some attempts to come before its end.
+fn forced(context: &Context, _: &str) -> anyhow::Result<()> {
+    let folder = Path::new("/sys/kernel/livepatch/rust_taskstats");
+    let attempts = 1000;
+    for _ in 0..attempts {
+        context.switch.to(Implementation::Rust)?;
+        let of_rust = Listener::on("0-1")?;
+        fs::write(folder.join("enabled"), "0")?;
+        let is_forced = fs::write(folder.join("force"), "1").is_ok();
+        wait_until("the end of the transition", || Ok(!folder.exists()))?;
+        if is_forced {
+            c_answers()?;
+            ensure!(unload().err() == Some(Errno::EAGAIN), "it can be unloaded");
+            drop(of_rust);
+            return answers();
+        }
+        unload()?;
+    }
+    bail!("{attempts} transitions ended before they could be forced")
 }
 
 fn disabled(context: &Context, _: &str) -> anyhow::Result<()> {
