@@ -59,6 +59,7 @@ help:
 	@echo "make profile FIGURE='...'  where the instructions of a figure of make bench go"
 	@echo 'make kernel              the kernel alone [KERNEL=lean|debug|pristine|debian]'
 	@echo 'make module              the module alone [KDIR=build directory of your kernel]'
+	@echo "make deb                 packages for Debian's own kernel, in deb/"
 	@echo 'make clean               remove what this work tree no longer needs from the cache'
 	@echo 'make mrproper            remove the cache'
 	@echo 'The tests write their results in KTAP as well with KTAP=file.'
@@ -161,6 +162,13 @@ test-debug: tools
 		'a family of its own: $(call SAMPLE,debug)' \
 		'soak: $(call SOAK,debug,60)'
 
+# Packages of Debian's: what is installed on its kernel, and what builds the module
+# for the next one. Others than the environment's are needed to make them.
+.PHONY: deb
+deb: tools
+	@$(ENTER) kbuild module --config debian >/dev/null
+	@$(ENTER) --packages 'debhelper dh-dkms lintian' packaging/deb deb
+
 .PHONY: bench
 bench: module tools
 	@$(ENTER) bench run $(if $(RECORD),--record) $(if $(DOC),--doc Documentation/benchmarks.rst)
@@ -195,6 +203,7 @@ ci: tools
 	@$(ENTER) $(TALLY) \
 		'make test: make --no-print-directory test' \
 		'make check: make --no-print-directory check' \
+		'make test-stock: make --no-print-directory test-stock' \
 		'make test-debug: make --no-print-directory test-debug'
 
 .PHONY: clean
