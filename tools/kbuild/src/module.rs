@@ -149,8 +149,8 @@ impl Job {
         run::verdict(&strip).with_context(|| path.display().to_string())?;
         let names =
             klp::names(&fs::read_to_string(&list)?).with_context(|| list.display().to_string())?;
-        let converted = klp::convert(&fs::read(&path)?, &names)
-            .with_context(|| path.display().to_string())?;
+        let converted =
+            klp::convert(&fs::read(&path)?, &names).with_context(|| path.display().to_string())?;
         self.cache.write(&path, &converted)
     }
 

@@ -52,7 +52,10 @@ pub fn trials(context: &Arc<Context>, folder: &Path) -> Vec<Trial> {
             "livepatch::without_what_it_redirects_is_refused",
             without_function,
         ),
-        context.trial("livepatch::refused_by_livepatch_leaves_nothing", not_enabled),
+        context.trial(
+            "livepatch::refused_by_livepatch_leaves_nothing",
+            not_enabled,
+        ),
         // The last one: the module stays until the next boot.
         context.trial("livepatch::when_forced_c_answers_for_good", forced),
     ]
@@ -143,7 +146,8 @@ fn refused(
     for place in places {
         module[place..place + to.len()].copy_from_slice(to);
     }
-    let changed = tempfile::NamedTempFile::new()?;
+    // The kernel loads no file that somebody may be writing.
+    let changed = tempfile::NamedTempFile::new()?.into_temp_path();
     fs::write(&changed, module)?;
 
     let mut log = KernelLog::from_now()?;
