@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn the_projects_ratios_can_be_read() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("ratios.json");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("ratios/lean.json");
         assert!(Kept::read(&file).unwrap().0.contains_key("GET PID"));
     }
 }

@@ -57,7 +57,9 @@ impl Run {
         eprintln!("bench: counting instructions under C and Rust in turn; this takes minutes");
         let counted: Counted = self.measure("count", &built, |guest| guest.cpus(1).icount(true))?;
         let mut rows: Vec<_> = counted.rows.iter().map(Rounds::row).collect();
-        rows.extend(size_rows(&built)?);
+        if self.config != Config::Debian {
+            rows.extend(size_rows(&built)?);
+        }
         println!("{}\n", title(&counted));
         println!("{}\n", table::table(&rows, Format::Text));
 
@@ -74,7 +76,7 @@ impl Run {
         }
 
         if let Some(page) = &self.doc {
-            document(page, &key, &rows, [&concurrent, &scaled])?;
+            document(page, self.config, &key, &rows, [&concurrent, &scaled])?;
         }
         let settled = counted.unsettled.is_empty();
         if !settled {
@@ -118,7 +120,9 @@ impl Run {
     fn kept(&self) -> Result<PathBuf> {
         Ok(match &self.kept {
             Some(file) => file.clone(),
-            None => Project::find()?.top().join("tools/bench/ratios.json"),
+            None => Project::find()?
+                .top()
+                .join(format!("tools/bench/ratios/{}.json", self.config)),
         })
     }
 
@@ -199,7 +203,7 @@ fn option(config: &str, name: &str) -> Result<String> {
         .with_context(|| format!("the kernel has no {name}"))
 }
 
-/// The module beside the object files that it stands for.
+/// The module beside the object files that it stands for, where these were built here.
 fn size_rows(built: &Built) -> Result<Vec<Row>> {
     let object = |name| built.build.join("kernel").join(name);
     let c = sizes::of(&[&object("taskstats.o"), &object("tsacct.o")])?;
@@ -221,7 +225,13 @@ fn size_rows(built: &Built) -> Result<Vec<Row>> {
 
 const SCALING: &str = "What several clients get together, in percent of what one gets alone";
 
-fn document(page: &Path, key: &Key, rows: &[Row], [concurrent, scaled]: [&[Row]; 2]) -> Result<()> {
+fn document(
+    page: &Path,
+    kernel: Config,
+    key: &Key,
+    rows: &[Row],
+    [concurrent, scaled]: [&[Row]; 2],
+) -> Result<()> {
     let mut text = format!(
         "Linux {},\n{},\n{},\n{}.\n\n{}",
         key.kernel,
@@ -237,7 +247,7 @@ fn document(page: &Path, key: &Key, rows: &[Row], [concurrent, scaled]: [&[Row];
         text += &table::table(scaled, Format::Rest);
     }
     let old = fs::read_to_string(page).with_context(|| page.display().to_string())?;
-    let new = table::replace(&old, &text).with_context(|| page.display().to_string())?;
+    let new = table::replace(&old, kernel, &text).with_context(|| page.display().to_string())?;
     fs::write(page, new).with_context(|| page.display().to_string())
 }
 

@@ -3,6 +3,7 @@
 //! Figures as tables, for people.
 
 use anyhow::{Context, Result};
+use kbuild::Config;
 use tabled::{
     Table,
     builder::Builder,
@@ -59,16 +60,24 @@ pub(crate) fn trimmed(table: &Table) -> String {
     lines.join("\n")
 }
 
-const BEGIN: &str = ".. What follows is written by make bench DOC=1.";
-const END: &str = ".. What was written by make bench DOC=1 ends here.";
+/// The marks between which a kernel's figures stand.
+fn marks(kernel: Config) -> [String; 2] {
+    let command = format!("make bench KERNEL={kernel} DOC=1");
+    [
+        format!(".. What follows is written by {command}."),
+        format!(".. What was written by {command} ends here."),
+    ]
+}
 
-/// A page with another text between the two marks in it.
-pub(crate) fn replace(page: &str, text: &str) -> Result<String> {
-    let (before, rest) = page.split_once(BEGIN).context("the page has no mark")?;
+/// A page with another text between a kernel's two marks in it.
+pub(crate) fn replace(page: &str, kernel: Config, text: &str) -> Result<String> {
+    let [begin, end] = marks(kernel);
+    let no_mark = || format!("the page has no mark `{begin}`");
+    let (before, rest) = page.split_once(&begin).with_context(no_mark)?;
     let (_, after) = rest
-        .split_once(END)
-        .context("the page has no second mark")?;
-    Ok(format!("{before}{BEGIN}\n\n{text}\n\n{END}{after}"))
+        .split_once(&end)
+        .with_context(|| format!("the page has no mark `{end}`"))?;
+    Ok(format!("{before}{begin}\n\n{text}\n\n{end}{after}"))
 }
 
 #[cfg(test)]
@@ -123,10 +132,12 @@ mod tests {
 
     #[test]
     fn only_what_is_between_the_marks_is_replaced() {
-        let page = format!("before\n\n{BEGIN}\n\nold\n\n{END}\n\nafter\n");
-        let new = replace(&page, "new").unwrap();
+        let [begin, end] = marks(Config::Debian);
+        let page = format!("before\n\n{begin}\n\nold\n\n{end}\n\nafter\n");
+        let new = replace(&page, Config::Debian, "new").unwrap();
         assert_eq!(new, page.replace("old", "new"));
-        assert!(replace("no mark", "new").is_err());
-        assert!(replace(BEGIN, "new").is_err());
+        assert!(replace(&page, Config::Lean, "new").is_err());
+        assert!(replace("no mark", Config::Debian, "new").is_err());
+        assert!(replace(&begin, Config::Debian, "new").is_err());
     }
 }
