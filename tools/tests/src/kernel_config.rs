@@ -2,7 +2,7 @@
 
 //! What this kernel was configured with, where a test has to know.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{collections::HashMap, path::Path, sync::LazyLock};
 
 use procfs::ConfigSetting;
 
@@ -17,6 +17,12 @@ fn is_set(option: &str) -> bool {
 /// Whether this is the debug kernel, or another one that is as slow.
 pub fn is_debug() -> bool {
     is_set("CONFIG_KASAN")
+}
+
+/// Whether this kernel can redirect functions. The module takes over by that where it can, as only
+/// kernels without the project's patches do.
+pub fn has_livepatch() -> bool {
+    Path::new("/sys/kernel/livepatch").is_dir()
 }
 
 /// Whether a task's CPU time moves while it runs in the kernel. Otherwise only a tick moves it.

@@ -25,15 +25,20 @@ use crate::{
     debug_kernel_limits,
     exchange::{Answer, Ask},
     implementation::{Implementation, MODULE, references_unused},
+    kernel_config,
     peer::wait_until,
     requests,
     slab::Caches,
     workload::{Kind, Task},
 };
 
-/// How often Rust takes over.
+/// How often Rust takes over. By livepatch, that takes seconds on busy CPUs: the kernel looks once a
+/// second whether all tasks are redirected.
 fn changes() -> usize {
-    debug_kernel_limits::times(100, 10)
+    match kernel_config::has_livepatch() {
+        true => 20,
+        false => debug_kernel_limits::times(100, 10),
+    }
 }
 
 const THREADS_PER_CPU: usize = 2;
