@@ -21,6 +21,8 @@ SHARE :=
 # A kernel of your own, and another source than the tested one.
 KDIR :=
 SOURCE :=
+# Of `make deb-kernel`.
+KCONFIG :=
 # Of `make bench` and `make profile`.
 RECORD :=
 DOC :=
@@ -40,7 +42,8 @@ ENTER += $(if $(KDIR),--share '$(KDIR)') $(if $(SOURCE),--source '$(SOURCE)')
 
 .PHONY: help
 help:
-	@echo 'make run                 build all, boot a guest, let getdelays query the module [KERNEL=lean|debian]'
+	@echo 'make run                 build all, boot a guest, let getdelays query the module'
+	@echo '                         [KERNEL=debian|lean]'
 	@echo 'make test                all that must hold'
 	@echo 'make test-debug          the suite in a kernel that looks for mistakes (KASAN, lockdep),'
 	@echo '                         with C filling each record as well, and allocations that fail'
@@ -55,11 +58,13 @@ help:
 	@echo "                         [PACKAGES='...', of Debian 13, for this run]"
 	@echo 'make shell               a shell in the environment that all of this runs in'
 	@echo "                         [CMD='...'] [SHARE=directory]"
-	@echo 'make bench               what C and Rust cost [RECORD=1] [DOC=1]'
+	@echo 'make bench               what C and Rust cost [KERNEL=lean|debian] [RECORD=1] [DOC=1]'
 	@echo "make profile FIGURE='...'  where the instructions of a figure of make bench go"
 	@echo 'make kernel              the kernel alone [KERNEL=lean|debug|pristine|debian]'
 	@echo 'make module              the module alone [KDIR=build directory of your kernel]'
 	@echo "make deb                 packages for Debian's own kernel, in deb/"
+	@echo 'make deb-kernel          packages of the kernel with the patches, in deb/kernel/'
+	@echo "                         [KCONFIG=configuration, instead of Debian's]"
 	@echo 'make clean               remove what this work tree no longer needs from the cache'
 	@echo 'make mrproper            remove the cache'
 	@echo 'The tests write their results in KTAP as well with KTAP=file.'
@@ -69,7 +74,7 @@ help:
 # The programs in tools/, which do the work: those that build and boot, and all.
 .PHONY: builder tools
 builder:
-	@$(ENTER) tools/environment/build-tools --package kbuild --package guest
+	@$(ENTER) tools/environment/build-tools --package kbuild --package guest --package control
 tools:
 	@$(ENTER) tools/environment/build-tools
 
@@ -81,10 +86,13 @@ kernel: builder
 module: builder
 	@$(ENTER) kbuild module $(if $(KDIR),--kdir '$(KDIR)',--config $(KERNEL))
 
+# Without another word, on Debian's own kernel: it need not be built.
+RUN_KERNEL = $(if $(filter command,$(firstword $(origin KERNEL))),$(KERNEL),debian)
 .PHONY: run
-run: module
-	@$(ENTER) sh -c 'guest run --impl rust --config $(KERNEL) -- \
-		tools/show "$$(kbuild path --config $(KERNEL) accounting)"'
+run: builder
+	@$(ENTER) kbuild module --config $(RUN_KERNEL)
+	@$(ENTER) sh -c 'guest run --impl rust --config $(RUN_KERNEL) -- \
+		tools/show "$$(kbuild path --config $(RUN_KERNEL) accounting)"'
 
 .PHONY: guest
 guest: $(if $(filter rust,$(IMPL)),module,kernel)
@@ -138,14 +146,18 @@ test-oracle: tools
 	@$(ENTER) $(TALLY) \
 		'suite, each record compared with C: $(SUITE_ORACLE)'
 
-# The module on Debian's own kernel, which it takes over by livepatch.
+# The module on Debian's own kernel, which it takes over by livepatch. Two guests share
+# the tests: they wait for livepatch much of the time.
+SUITE_STOCK = guest run --impl none --config debian -- $(call SUITE,debian) --shard $(1) \
+	--livepatch "$$(kbuild modules --config debian tools/tests/livepatch)"
 .PHONY: test-stock
 test-stock: tools
 	@$(ENTER) kbuild module --config debian >/dev/null
 	@$(ENTER) kbuild modules --config debian tools/tests/livepatch >/dev/null
-	@$(ENTER) $(TALLY) \
-		'suite, on Debian'\''s kernel: guest run --impl none --config debian --timeout 3600 -- $(call SUITE,debian) --livepatch "$$(kbuild modules --config debian tools/tests/livepatch)"' \
-		'soak, on Debian'\''s kernel: $(call SOAK,debian,60)'
+	@$(ENTER) $(TALLY) --jobs 2 \
+		"suite on Debian's kernel, 1st half: "'$(call SUITE_STOCK,1/2)' \
+		"suite on Debian's kernel, 2nd half: "'$(call SUITE_STOCK,2/2)' \
+		"soak on Debian's kernel: "'$(call SOAK,debian,60)'
 
 # The debug kernel: that there is nothing wrong, and that it sees what is. The test
 # build of the module is what runs there. Two guests share the tests.
@@ -169,9 +181,16 @@ deb: tools
 	@$(ENTER) kbuild module --config debian >/dev/null
 	@$(ENTER) --packages 'debhelper dh-dkms lintian' packaging/deb deb
 
+# Debian's packages of the kernel with the patches, for who builds his own.
+.PHONY: deb-kernel
+deb-kernel: kernel
+	@$(if $(KCONFIG),,$(ENTER) kbuild build --config debian >/dev/null)
+	@$(ENTER) $(if $(KCONFIG),--share '$(dir $(abspath $(KCONFIG)))') \
+		--packages 'debhelper libdw-dev rsync' packaging/kernel deb/kernel $(if $(KCONFIG),'$(abspath $(KCONFIG))')
+
 .PHONY: bench
 bench: module tools
-	@$(ENTER) bench run $(if $(RECORD),--record) $(if $(DOC),--doc Documentation/benchmarks.rst)
+	@$(ENTER) bench run --config $(KERNEL) $(if $(RECORD),--record) $(if $(DOC),--doc Documentation/benchmarks.rst)
 
 .PHONY: profile
 profile: module tools
