@@ -33,7 +33,7 @@ const LEAST: usize = 5;
 /// Rounds after which there are no more, settled or not.
 const MOST: usize = 15;
 /// The spread below which a figure has settled.
-pub(crate) const SETTLED: f64 = 0.005;
+pub(crate) const SETTLED: f64 = 0.01;
 /// How often the module is loaded and unloaded in a round.
 const LOADS: usize = 21;
 
