@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Running a guest, from its parts to its outcome.
 
-use std::{env, fs, path::Path};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use kbuild::{Cache, Usage};
@@ -19,6 +22,18 @@ use crate::{
     script::Script,
     virtme::Machine,
 };
+
+/// The program that loads and unloads the module.
+const CONTROL: &str = "rust-taskstats";
+
+/// Finds that program, which the guest has under the same path.
+fn control() -> Result<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .map(|folder| folder.join(CONTROL))
+        .find(|file| file.is_file())
+        .with_context(|| format!("no {CONTROL} in PATH: run this in `make shell`"))
+}
 
 impl Guest {
     /// Boots the guest, runs the command in it, waits for its end, and judges the kernel's log.
@@ -67,8 +82,7 @@ impl Guest {
             Some(directory) => directory.clone(),
             None => env::current_dir().context("cannot find the working directory")?,
         };
-        // Built with this one.
-        let control = env::current_exe()?.with_file_name("rust-taskstats");
+        let control = control()?;
         let script = Script {
             module: parts.module.as_deref(),
             control: &control,
