@@ -392,7 +392,7 @@ mod tests {
             ]
         };
         add(&mut rows, round(100.0)).unwrap();
-        add(&mut rows, round(102.0)).unwrap();
+        add(&mut rows, round(100.0 * (1.0 + 4.0 * SETTLED))).unwrap();
         assert_eq!(unsettled(&rows), ["a"]);
         add(&mut rows, round(100.0)).unwrap();
         add(&mut rows, round(100.0)).unwrap();
