@@ -90,7 +90,7 @@ fn only_a_marked_and_unused_cache_is_removed() {
 fn options_come_from_the_command_line_only() {
     let make = |arguments: &[&str]| {
         let output = Command::new("make")
-            .args(["--no-print-directory", "--dry-run", "run"])
+            .args(["--no-print-directory", "--dry-run", "run", "module"])
             .args(arguments)
             .current_dir(top())
             .env_remove("MAKEFLAGS")
