@@ -125,7 +125,7 @@ test: module tools
 	@$(ENTER) kbuild module --test-build >/dev/null
 	@$(ENTER) $(TALLY) --jobs 2 \
 		'suite: guest run --impl none -- $(call SUITE,lean)' \
-		'tools: cargo test --release --quiet $(CARGO) --workspace' \
+		'tools: cargo test --release --quiet $(CARGO) --workspace --no-fail-fast' \
 		'fuzz: $(call FUZZ)' \
 		'the patches: seam' \
 		'a family of its own: $(call SAMPLE,lean)' \
