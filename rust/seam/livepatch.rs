@@ -80,8 +80,8 @@ impl<T: ExitHook> Provider<T> {
                 let family = unsafe { &(*this.as_ptr()).family };
                 let redirection = bindings::taskstats_redirection {
                     exit: Some(Self::exit),
-                    query: Some(Self::query),
-                    cgroup: Some(Self::cgroup),
+                    query: Some(Self::command::<{ bindings::TASKSTATS_CMD_GET }>),
+                    cgroup: Some(Self::command::<{ bindings::CGROUPSTATS_CMD_GET }>),
                     complete: Some(Self::complete),
                     ending: Some(Self::ending),
                 };
@@ -133,65 +133,23 @@ impl<T: ExitHook> Provider<T> {
         T::exit(&this.family, task, group_dead != 0);
     }
 
-    /// # Safety
-    ///
-    /// To be called in the place of `taskstats_user_cmd()` alone, with its arguments and the `raw`
-    /// of a `Provider<T>`.
-    unsafe extern "C" fn query(
-        raw: *const bindings::taskstats_redirection,
-        skb: *mut bindings::sk_buff,
-        info: *mut bindings::genl_info,
-    ) -> c_int {
-        // SAFETY: By the safety requirements; that is the function of this command in C's family.
-        unsafe {
-            Self::command::<{ bindings::TASKSTATS_CMD_GET }>(
-                raw,
-                skb,
-                info,
-                bindings::taskstats_user_cmd_original,
-            )
-        }
-    }
-
-    /// # Safety
-    ///
-    /// To be called in the place of `cgroupstats_user_cmd()` alone, with its arguments and the
-    /// `raw` of a `Provider<T>`.
-    unsafe extern "C" fn cgroup(
-        raw: *const bindings::taskstats_redirection,
-        skb: *mut bindings::sk_buff,
-        info: *mut bindings::genl_info,
-    ) -> c_int {
-        // SAFETY: By the safety requirements; that is the function of this command in C's family.
-        unsafe {
-            Self::command::<{ bindings::CGROUPSTATS_CMD_GET }>(
-                raw,
-                skb,
-                info,
-                bindings::cgroupstats_user_cmd_original,
-            )
-        }
-    }
-
     /// Answers a request to command `CMD`.
     ///
     /// # Safety
     ///
-    /// To be called in the place of the function of `CMD` in C's family alone, with its arguments,
-    /// the `raw` of a `Provider<T>` and that function.
-    #[inline]
-    unsafe fn command<const CMD: c_uint>(
+    /// To be called in the place of the function of `CMD` in C's family alone, with its arguments
+    /// and the `raw` of a `Provider<T>`.
+    unsafe extern "C" fn command<const CMD: c_uint>(
         raw: *const bindings::taskstats_redirection,
         skb: *mut bindings::sk_buff,
         info: *mut bindings::genl_info,
-        original: DoIt,
     ) -> c_int {
         // SAFETY: By the safety requirements.
         let this = unsafe { Self::from_raw(raw) };
 
         if !this.answers.load(Acquire) {
             // SAFETY: By the safety requirements, these are the arguments that C was called with.
-            return unsafe { original(skb, info) };
+            return unsafe { (const { original(CMD) })(skb, info) };
         }
         // SAFETY: The core passes a valid `info`, which nobody changes meanwhile.
         let mut info = unsafe { info.read() };
@@ -246,6 +204,15 @@ impl<T: ExitHook> PinnedDrop for Provider<T> {
         // SAFETY: By the type invariants, C's functions were redirected to this provider, with this
         // family. They are not any more: the module is going, and livepatch has let go of it.
         unsafe { bindings::taskstats_redirect_end(self.family.as_raw()) };
+    }
+}
+
+/// Returns the function of a command in C's family.
+const fn original(cmd: c_uint) -> DoIt {
+    match cmd {
+        bindings::TASKSTATS_CMD_GET => bindings::taskstats_user_cmd_original,
+        bindings::CGROUPSTATS_CMD_GET => bindings::cgroupstats_user_cmd_original,
+        _ => panic!("C's family has no such command"),
     }
 }
 
