@@ -108,7 +108,8 @@ SUITE = suite run --module "$$(kbuild path --config $(1) $(or $(2),module))" \
 # Random messages; the argument is a time limit, if the usual one is too short.
 FUZZ = guest run --impl none $(addprefix --timeout ,$(1)) -- suite fuzz \
 	--module "$$(kbuild path module)" --messages $(MESSAGES) --seed $(SEED)
-# Everything at once; the arguments are the kernel and for how many seconds.
+# Everything at once; the arguments are the kernel and for how many seconds, to which the
+# time limit adds the usual one.
 SOAK = guest run --impl none --config $(1) --timeout $$(($(2) + 3600)) -- suite soak \
 	--module "$$(kbuild path --config $(1) module)" --seconds $(2) --seed $(SEED)
 # The generic netlink layer with a family that is not TASKSTATS; the argument is the kernel.
@@ -179,7 +180,8 @@ deb: tools
 
 .PHONY: bench
 bench: module tools
-	@$(ENTER) bench run --config $(KERNEL) $(if $(RECORD),--record) $(if $(DOC),--doc Documentation/benchmarks.rst)
+	@$(ENTER) bench run --config $(KERNEL) $(if $(RECORD),--record) \
+		$(if $(DOC),--doc Documentation/benchmarks.rst)
 
 .PHONY: profile
 profile: module tools
