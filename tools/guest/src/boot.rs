@@ -56,6 +56,9 @@ impl Guest {
             Accelerator::Instructions
         } else if self.kvm && kvm::works(&cache, &parts)? {
             Accelerator::Kvm
+        } else if parts.is_modular {
+            // The module redirects that kernel's functions.
+            Accelerator::Turns
         } else {
             Accelerator::Emulation
         };

@@ -10,6 +10,15 @@ pub(crate) enum Accelerator {
     Kvm,
     /// Emulation, each CPU in a thread of its own.
     Emulation,
+    /// Emulation in which the CPUs take turns, for a kernel in which functions are redirected while
+    /// they run.
+    ///
+    /// Where a CPU of the guest rewrites code, QEMU first drops what it translated of it and then
+    /// changes the memory (`mmu_lookup()` in its `accel/tcg/cputlb.c`). If the thread of another
+    /// CPU translates the same code in between, it keeps what was there before: a breakpoint that
+    /// the kernel has removed long since, which kills it (`Oops: int3`). Debian's kernel without
+    /// the module dies of it in two minutes if `kernel.sched_schedstats` goes on and off.
+    Turns,
     /// Emulation in which one nanosecond of virtual time is one instruction. The CPUs take turns.
     Instructions,
 }
@@ -23,7 +32,7 @@ impl Accelerator {
             // with nothing to do sleeps a tick at a time, where it else would leap over minutes
             // while it waits for this machine.
             Self::Instructions => &["nolapic_timer", "nohz=off"],
-            Self::Kvm | Self::Emulation => &[],
+            Self::Kvm | Self::Emulation | Self::Turns => &[],
         }
     }
 
@@ -33,6 +42,7 @@ impl Accelerator {
             // virtme-ng asks for it by itself.
             Self::Kvm => &[],
             Self::Emulation => &["-accel", "tcg,thread=multi"],
+            Self::Turns => &["-accel", "tcg,thread=single"],
             Self::Instructions => &[
                 "-accel",
                 "tcg,thread=single",
@@ -49,6 +59,7 @@ impl fmt::Display for Accelerator {
         f.write_str(match self {
             Self::Kvm => "KVM",
             Self::Emulation => "emulated",
+            Self::Turns => "emulated, in turns",
             Self::Instructions => "emulated, a nanosecond an instruction",
         })
     }

@@ -196,6 +196,10 @@ mod tests {
             [&log[..], &["-accel", "tcg,thread=multi"], &own].concat()
         );
         assert_eq!(
+            after(Accelerator::Turns),
+            [&log[..], &["-accel", "tcg,thread=single"], &own].concat()
+        );
+        assert_eq!(
             after(Accelerator::Instructions),
             [
                 &log[..],
@@ -216,6 +220,7 @@ mod tests {
         let disabled = |accelerator| words(accelerator).contains(&"--disable-kvm".to_owned());
         assert!(!disabled(Accelerator::Kvm));
         assert!(disabled(Accelerator::Emulation));
+        assert!(disabled(Accelerator::Turns));
         assert!(disabled(Accelerator::Instructions));
     }
 }
