@@ -38,18 +38,8 @@ pub enum Kernel {
 pub fn build(kernel: &Kernel, purpose: Purpose) -> Result<PathBuf> {
     let project = Project::find()?;
     let job = match kernel {
-        Kernel::Ours(config) => {
-            let built = image::build(*config)?;
-            let mut job = Job::for_ours(&project, &built)?;
-            if *config == Config::Debian {
-                let version = Tested::read()?.version;
-                job.variables.extend([
-                    "CC=x86_64-linux-gnu-gcc-14".to_owned(),
-                    format!("TASKSTATS_KERNEL_VERSION=Debian {version}"),
-                ]);
-            }
-            job
-        }
+        Kernel::Ours(Config::Debian) => Job::for_debians(&project)?,
+        Kernel::Ours(config) => Job::for_ours(&project, &image::build(*config)?)?,
         Kernel::Theirs(directory) => Job::for_theirs(&project, directory)?,
     };
     let (job, title) = match purpose {
@@ -86,6 +76,17 @@ pub(crate) struct Job {
 impl Job {
     pub(crate) fn for_ours(project: &Project, built: &Built) -> Result<Self> {
         Self::new(project.top(), &Tree::read(&built.build)?)
+    }
+
+    /// For Debian's own kernel, which is fetched if it is not there.
+    pub(crate) fn for_debians(project: &Project) -> Result<Self> {
+        let mut job = Self::for_ours(project, &image::build(Config::Debian)?)?;
+        let version = Tested::read()?.version;
+        job.variables.extend([
+            "CC=x86_64-linux-gnu-gcc-14".to_owned(),
+            format!("TASKSTATS_KERNEL_VERSION=Debian {version}"),
+        ]);
+        Ok(job)
     }
 
     /// For a kernel that modules can be compiled for, but which is not there.

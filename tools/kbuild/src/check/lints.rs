@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! clippy and rustc with the kernel's lints, every warning an error.
+//! clippy and rustc with the kernel's lints, every warning an error: the module through the slot,
+//! as it is used and as it is tested, and by livepatch.
 
 use anyhow::Result;
 
@@ -16,6 +17,9 @@ pub(super) fn check(project: &Project, built: &Built) -> Result<()> {
             .aside(directory)
             .build("running clippy", &all)?;
     }
+    Job::for_debians(project)?
+        .aside("clippy")
+        .build("running clippy for Debian's kernel", &arguments())?;
     Ok(())
 }
 
