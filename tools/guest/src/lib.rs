@@ -21,6 +21,7 @@ mod parts;
 mod process;
 mod qemu;
 mod script;
+mod tsc;
 mod virtme;
 
 pub use complaints::Complaint;

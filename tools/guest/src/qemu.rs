@@ -36,6 +36,15 @@ impl Accelerator {
         }
     }
 
+    /// Whether the guest's time stamp counter is this machine's.
+    pub(crate) fn shares_counter(self) -> bool {
+        match self {
+            Self::Emulation | Self::Turns => true,
+            // KVM tells how fast it runs; counted instructions make a clock of their own.
+            Self::Kvm | Self::Instructions => false,
+        }
+    }
+
     /// The options for QEMU, on top of virtme-ng's own.
     pub(crate) fn qemu_arguments(self) -> &'static [&'static str] {
         match self {

@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::Path, process::Command};
 
 use anyhow::{Context, Result};
 
-use crate::qemu::Accelerator;
+use crate::{qemu::Accelerator, tsc};
 
 /// A guest, as virtme-ng sees it.
 pub(crate) struct Machine<'a> {
@@ -89,6 +89,10 @@ impl Machine<'_> {
         }
         command.arg("--kopt").arg(path);
         let own = [KERNEL_ARGUMENTS, self.accelerator.kernel_arguments()].concat();
+        if self.accelerator.shares_counter() {
+            let khz = tsc::khz();
+            command.args(["--kopt", &format!("tsc_early_khz={khz}")]);
+        }
         for argument in own
             .into_iter()
             .chain(self.append.iter().map(String::as_str))
@@ -213,6 +217,20 @@ mod tests {
             ]
             .concat()
         );
+    }
+
+    #[test]
+    fn a_guest_that_shares_the_counter_is_told_how_fast_it_runs() {
+        for (accelerator, told) in [
+            (Accelerator::Kvm, false),
+            (Accelerator::Emulation, true),
+            (Accelerator::Turns, true),
+            (Accelerator::Instructions, false),
+        ] {
+            let words = words(accelerator);
+            let is_told = words.iter().any(|word| word.starts_with("tsc_early_khz="));
+            assert_eq!(is_told, told, "{accelerator}");
+        }
     }
 
     #[test]
