@@ -21,6 +21,8 @@ SHARE :=
 # A kernel of your own, and another source than the tested one.
 KDIR :=
 SOURCE :=
+# Of `make deb-kernel`.
+KCONFIG :=
 # Of `make bench` and `make profile`.
 RECORD :=
 DOC :=
@@ -61,6 +63,8 @@ help:
 	@echo 'make kernel              the kernel alone [KERNEL=lean|debug|pristine|debian]'
 	@echo 'make module              the module alone [KDIR=build directory of your kernel]'
 	@echo "make deb                 packages for Debian's own kernel, in deb/"
+	@echo 'make deb-kernel          packages of the kernel with the patches, in deb-kernel/'
+	@echo "                         [KCONFIG=configuration, instead of Debian's]"
 	@echo 'make clean               remove what this work tree no longer needs from the cache'
 	@echo 'make mrproper            remove the cache'
 	@echo 'The tests write their results in KTAP as well with KTAP=file.'
@@ -177,6 +181,14 @@ test-debug: tools
 deb: tools
 	@$(ENTER) kbuild module --config debian >/dev/null
 	@$(ENTER) --packages 'debhelper dh-dkms lintian' packaging/deb deb
+
+# Debian's packages of the kernel with the patches, and of the module for it.
+.PHONY: deb-kernel
+deb-kernel: kernel
+	@$(if $(KCONFIG),,$(ENTER) kbuild build --config debian >/dev/null)
+	@$(ENTER) $(if $(KCONFIG),--share '$(dir $(abspath $(KCONFIG)))') \
+		--packages 'debhelper dh-dkms libdw-dev lintian rsync' \
+		packaging/kernel deb-kernel $(if $(KCONFIG),'$(abspath $(KCONFIG))')
 
 .PHONY: bench
 bench: module tools
