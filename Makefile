@@ -137,33 +137,33 @@ test: module tools
 		'unchanged without the module: $(UNCHANGED)'
 
 # The suite with the test build of the module, which lets C fill each record as
-# well and compares the two field by field. Its KUnit tests make kthreadd start
-# threads at each load, so kthreadd does not stand still.
+# well and compares the two field by field.
 SUITE_ORACLE = guest run --impl none --config $(KERNEL) -- \
-	$(call SUITE,$(KERNEL),test-module) --test-build --skip kthreadd
+	$(call SUITE,$(KERNEL),test-module) --test-build
 .PHONY: test-oracle
 test-oracle: tools
 	@$(ENTER) kbuild module --test-build --config $(KERNEL) >/dev/null
 	@$(ENTER) $(TALLY) \
 		'suite, each record compared with C: $(SUITE_ORACLE)'
 
-# The module on Debian's own kernel, which it takes over by livepatch. Two guests share
-# the tests: they wait for livepatch much of the time.
+# The module on Debian's own kernel, which it takes over by livepatch. Three guests share
+# the tests, and two CPUs: they wait for livepatch much of the time.
 SUITE_STOCK = guest run --impl none --config debian -- $(call SUITE,debian) --shard $(1) \
 	--livepatch "$$(kbuild modules --config debian tools/tests/livepatch)"
 .PHONY: test-stock
 test-stock: tools
 	@$(ENTER) kbuild module --config debian >/dev/null
 	@$(ENTER) kbuild modules --config debian tools/tests/livepatch >/dev/null
-	@$(ENTER) $(TALLY) --jobs 2 \
-		"suite on Debian's kernel, 1st half: "'$(call SUITE_STOCK,1/2)' \
-		"suite on Debian's kernel, 2nd half: "'$(call SUITE_STOCK,2/2)' \
+	@$(ENTER) $(TALLY) --jobs 3 \
+		"suite on Debian's kernel, 1st third: "'$(call SUITE_STOCK,1/3)' \
+		"suite on Debian's kernel, 2nd third: "'$(call SUITE_STOCK,2/3)' \
+		"suite on Debian's kernel, 3rd third: "'$(call SUITE_STOCK,3/3)' \
 		"soak on Debian's kernel: "'$(call SOAK,debian,60)'
 
 # The debug kernel: that there is nothing wrong, and that it sees what is. The test
 # build of the module is what runs there. Two guests share the tests.
 SUITE_DEBUG = guest run --impl none --config debug -- \
-	$(call SUITE,debug,test-module) --test-build --skip kthreadd --faults --leaks --shard $(1)
+	$(call SUITE,debug,test-module) --test-build --faults --leaks --shard $(1)
 .PHONY: test-debug
 test-debug: tools
 	@$(ENTER) kbuild module --config debug >/dev/null
@@ -213,7 +213,7 @@ CARGO_DOC := cargo doc --quiet --no-deps $(CARGO) --workspace
 
 .PHONY: check
 check: module tools
-	@$(ENTER) $(TALLY) \
+	@$(ENTER) $(TALLY) --jobs 2 \
 		'module: kbuild check' \
 		'tools, format: cargo fmt --all --manifest-path tools/Cargo.toml --check' \
 		'tools, lints: cargo clippy --release --quiet $(CARGO) --workspace --all-targets -- -D warnings' \

@@ -39,6 +39,7 @@ pub mod intended_differences;
 pub mod kernel_config;
 pub mod kernel_log;
 pub mod kmemleak;
+pub mod kunit;
 pub mod listener;
 pub mod moving;
 pub mod oracle;

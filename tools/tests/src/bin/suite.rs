@@ -15,6 +15,7 @@ use tests::{
     fuzz, guest_only,
     implementation::Switch,
     kmemleak::Kmemleak,
+    kunit,
     oracle::Oracle,
     report::Report,
     shard::Shard,
@@ -214,8 +215,12 @@ impl Run {
             true => Some(Oracle::load_beside(&self.module)?),
             false => None,
         };
+        let switch = Switch::new(self.module, self.oracle_only);
+        if self.test_build && !self.harness.list {
+            kunit::run_once(&switch)?;
+        }
         let context = Arc::new(Context::new(
-            Switch::new(self.module, self.oracle_only),
+            switch,
             StockClients::new(&self.clients),
             self.headers,
         )?);
