@@ -6,13 +6,19 @@
 #include <linux/acct.h>
 #include <linux/cgroup.h>
 #include <linux/cpumask.h>
+#include <linux/cred.h>
 #include <linux/delayacct.h>
 #include <linux/filter.h>
 #include <linux/mm.h>
 #include <linux/net.h>
 #include <linux/netlink.h>
 #include <linux/percpu.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/ptrace.h>
+#include <linux/radix-tree.h>
 #include <linux/sched/cputime.h>
+#include <linux/sched/exec_state.h>
 #include <linux/sched/signal.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
@@ -23,6 +29,8 @@
 #ifdef SEAM_LIVEPATCH
 #include "../rust/seam/livepatch.h"
 #endif
+
+#include "uapi/linux/taskacct.h"
 
 /* As in the kernel's rust/helpers/helpers.c. bindgen ignores inline functions. */
 #ifdef __BINDGEN__

@@ -4,15 +4,16 @@
 //!
 //! While this module is loaded, it answers in the place of `kernel/taskstats.c`: the requests that
 //! user space sends to the generic netlink family TASKSTATS, and the records of exiting tasks to
-//! those who registered for them. From top to bottom:
+//! those who registered for them. Beside it, it has a family of its own, taskacct, which shows all
+//! tasks at once. From top to bottom:
 //!
-//! - [`taskstats`]: what the family does;
+//! - [`taskstats`] and [`taskacct`]: what the families do;
 //! - [`accounting`]: what is counted, one `struct taskstats`;
 //! - [`seam`]: how the module gets its place in the kernel;
 //! - [`genetlink`]: generic netlink, for any family;
 //! - [`abstractions`]: safe types over what else is needed of the kernel.
 //!
-//! The first two forbid `unsafe`. What is imported is always further down, and `accounting` knows
+//! The first three forbid `unsafe`. What is imported is always further down, and `accounting` knows
 //! no netlink; `make check` makes sure of that.
 //!
 //! C header: [`include/uapi/linux/taskstats.h`](srctree/include/uapi/linux/taskstats.h)
@@ -23,16 +24,22 @@ mod abstractions;
 mod accounting;
 mod genetlink;
 mod seam;
+mod taskacct;
 mod taskstats;
 #[cfg(test_build)]
 mod test;
 
 use crate::{
-    genetlink::Family,
+    genetlink::{
+        Family,
+        Registration, //
+    },
     seam::Provider,
+    taskacct::Taskacct,
     taskstats::Taskstats, //
 };
 use kernel::{
+    module::this_module,
     prelude::*,
     try_pin_init, //
 };
@@ -45,9 +52,13 @@ module! {
     license: "GPL",
 }
 
-/// The module: the provider is attached as long as it exists.
+static TASKACCT: Family<Taskacct> =
+    Family::const_new(this_module::<TaskstatsModule>(), Taskacct::new());
+
+/// The module: the family is registered, and the provider attached, as long as it exists.
 #[pin_data]
 struct TaskstatsModule {
+    _taskacct: Registration<Taskacct>,
     #[pin]
     _provider: Provider<Taskstats>,
 }
@@ -58,6 +69,10 @@ impl kernel::InPlaceModule for TaskstatsModule {
         test::oracle::install();
 
         try_pin_init!(Self {
+            _taskacct: {
+                TASKACCT.data().begin();
+                TASKACCT.register()?
+            },
             // Attaching is the last thing that happens: nothing after it may fail.
             _provider <- Provider::attach(Family::new(module, Taskstats::new())),
         })

@@ -109,7 +109,7 @@ impl Command for Get {
         Ok(reply.send()?)
     }
 
-    fn start<'a>(_: &Items, attributes: Attributes<'a>) -> Result<u32, Refusal<'a>> {
+    fn start<'a>(_: &Items, attributes: Attributes<'a>, _: Caller<'a>) -> Result<u32, Refusal<'a>> {
         match attributes.get(INDEX.into()) {
             Some(index) => Ok(index.u32()?),
             None => Ok(0),

@@ -8,7 +8,10 @@
 use super::task::TaskView;
 use kernel::{
     fs::File,
-    sync::aref::ARef, //
+    sync::{
+        aref::ARef,
+        rcu, //
+    }, //
 };
 use taskstats_bindings as bindings;
 
@@ -96,8 +99,12 @@ impl<'a> MmGuard<'a> {
     /// Returns the file that is executed. Mirrors `get_mm_exe_file()`.
     #[inline]
     fn executable(&self) -> Option<ARef<File>> {
-        // SAFETY: By the type invariants, `mm` has a user.
-        let file = unsafe { bindings::get_mm_exe_file(self.mm.as_ptr()) };
+        let _rcu = rcu::read_lock();
+        // SAFETY: By the type invariants, `mm` has a user, and so the file is valid where it is
+        // not null, or on its way out, which the function sees under the RCU read lock.
+        let file = unsafe {
+            bindings::get_file_rcu(&raw mut (*self.mm.as_ptr()).__bindgen_anon_1.exe_file)
+        };
         // SAFETY: The function has taken a reference to the file, which is ours now. Positions in
         // it are nobody's business here: nothing is read from it. CAST: `File` is a transparent
         // wrapper.

@@ -4,6 +4,7 @@
 //!
 //! Nothing here knows what is accounted, or how it is sent.
 
+pub(crate) mod access;
 pub(crate) mod cgroup;
 pub(crate) mod cpumask;
 pub(crate) mod credentials;
@@ -12,6 +13,7 @@ pub(crate) mod mm;
 pub(crate) mod namespace;
 pub(crate) mod numa;
 pub(crate) mod per_cpu;
+pub(crate) mod pids;
 pub(crate) mod rw_semaphore;
 pub(crate) mod task;
 pub(crate) mod thread_group;

@@ -71,6 +71,42 @@ pub(crate) struct IoCounters {
     pub(crate) cancelled_write_bytes: u64,
 }
 
+impl IoCounters {
+    /// Returns those of `io`, which nobody changes meanwhile.
+    pub(super) fn of(io: &bindings::task_io_accounting) -> Self {
+        let counters = Self::default();
+        #[cfg(CONFIG_TASK_XACCT)]
+        let counters = Self {
+            read_char: io.rchar,
+            write_char: io.wchar,
+            read_syscalls: io.syscr,
+            write_syscalls: io.syscw,
+            ..counters
+        };
+        #[cfg(CONFIG_TASK_IO_ACCOUNTING)]
+        let counters = Self {
+            read_bytes: io.read_bytes,
+            write_bytes: io.write_bytes,
+            cancelled_write_bytes: io.cancelled_write_bytes,
+            ..counters
+        };
+        let _ = io;
+        counters
+    }
+
+    /// Adds `other`.
+    pub(crate) fn add(&mut self, other: Self) {
+        let sum = |to: &mut u64, more: u64| *to = to.wrapping_add(more);
+        sum(&mut self.read_char, other.read_char);
+        sum(&mut self.write_char, other.write_char);
+        sum(&mut self.read_syscalls, other.read_syscalls);
+        sum(&mut self.write_syscalls, other.write_syscalls);
+        sum(&mut self.read_bytes, other.read_bytes);
+        sum(&mut self.write_bytes, other.write_bytes);
+        sum(&mut self.cancelled_write_bytes, other.cancelled_write_bytes);
+    }
+}
+
 /// A task's `PF_*` flags.
 #[derive(Clone, Copy)]
 pub(crate) struct Flags(c_uint);
@@ -143,6 +179,12 @@ impl<'a> TaskView<'a> {
     #[inline]
     pub(crate) fn of(task: &'a Task) -> Self {
         Self(task)
+    }
+
+    /// Returns the task.
+    #[inline]
+    pub(crate) fn task(self) -> &'a Task {
+        self.0
     }
 
     /// Returns the C struct.
@@ -289,6 +331,36 @@ impl<'a> TaskView<'a> {
         }
         #[cfg(not(CONFIG_ARCH_HAS_SCALED_CPUTIME))]
         plain
+    }
+
+    /// Returns the CPU time as the scheduler measures it, in nanoseconds.
+    #[inline]
+    pub(crate) fn run_time_ns(self) -> u64 {
+        read!(self, se.sum_exec_runtime)
+    }
+
+    /// Returns whether delays other than the CPU's are collected for the task: it was started while
+    /// `kernel.task_delayacct` was on.
+    #[inline]
+    pub(crate) fn collects_delays(self) -> bool {
+        #[cfg(CONFIG_TASK_DELAY_ACCT)]
+        let collects = !read!(self, delays).is_null();
+        #[cfg(not(CONFIG_TASK_DELAY_ACCT))]
+        let collects = false;
+        collects
+    }
+
+    /// Returns whether others than root may look into the task: it has executed a program that they
+    /// may read, and not changed its ids since. Mirrors `task_still_dumpable()`, without who may
+    /// nevertheless.
+    pub(crate) fn is_dumpable(self, _rcu: &rcu::Guard) -> bool {
+        // CAST: To the struct as it is known here.
+        let state = read!(self, exec_state).cast::<bindings::task_exec_state>();
+        // SAFETY: A task has such a state as long as it is valid; it is replaced when the task
+        // executes a program, and freed a grace period later. We hold the RCU read lock.
+        let dumpable = unsafe { (&raw const (*state).dumpable).read_volatile() };
+
+        dumpable == bindings::task_dumpable_TASK_DUMPABLE_OWNER
     }
 
     /// Returns the number of voluntary and involuntary context switches.

@@ -4,7 +4,11 @@
 //!
 //! C header: [`include/linux/sched/signal.h`](srctree/include/linux/sched/signal.h)
 
-use super::task::TaskView;
+use super::task::{
+    CpuTime,
+    IoCounters,
+    TaskView, //
+};
 use kernel::{
     prelude::*,
     sync::atomic::{
@@ -25,6 +29,18 @@ use taskstats_bindings::{
 };
 
 use core::marker::PhantomData;
+
+/// What the threads of a process have used that are no longer among its threads.
+pub(crate) struct Released {
+    pub(crate) time: CpuTime,
+    /// CPU time as the scheduler measures it, in nanoseconds.
+    pub(crate) run_time_ns: u64,
+    /// Voluntary and involuntary ones.
+    pub(crate) context_switches: (u64, u64),
+    /// Without and with I/O.
+    pub(crate) page_faults: (u64, u64),
+    pub(crate) io: IoCounters,
+}
 
 /// The lock of a process, held. No thread comes or goes, and interrupts are off.
 ///
@@ -78,6 +94,25 @@ impl<'a> SighandGuard<'a> {
         // written, and freed with `signal`. Any bytes make a `T`, which has the struct's size and
         // no stricter alignment. All who write to the place hold the lock, as we do.
         unsafe { stats.as_mut() }
+    }
+
+    /// Returns what the threads have used that are no longer among the process's threads.
+    pub(crate) fn released(&self) -> Released {
+        let signal = self.signal();
+        // SAFETY: As in `left_by_exited()`. All who write to these fields hold the lock, as we do.
+        // CAST: `unsigned long` is at most 64 bits wide.
+        unsafe {
+            Released {
+                time: CpuTime {
+                    user_ns: (*signal).utime,
+                    system_ns: (*signal).stime,
+                },
+                run_time_ns: (*signal).sum_sched_runtime,
+                context_switches: ((*signal).nvcsw as u64, (*signal).nivcsw as u64),
+                page_faults: ((*signal).min_flt as u64, (*signal).maj_flt as u64),
+                io: IoCounters::of(&(*signal).ioac),
+            }
+        }
     }
 
     /// Returns the process's threads, among them a leader that has exited. Mirrors

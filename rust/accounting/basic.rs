@@ -10,6 +10,7 @@ use crate::abstractions::{
     namespace::Namespaces,
     task::{
         Comm,
+        CpuTime,
         TaskView, //
     },
     time::{
@@ -30,8 +31,13 @@ use taskstats_bindings::{
 };
 
 /// Fills in the fields from `ac_exitcode` to `ac_majflt`, and those of the same kind that later
-/// versions appended. The record must be zeroed. Mirrors `bacct_add_tsk()`.
-pub(crate) fn fill(stats: &mut Stats, task: TaskView<'_>, namespaces: Namespaces<'_>) {
+/// versions appended. The record must be zeroed; `time` is the task's. Mirrors `bacct_add_tsk()`.
+pub(crate) fn fill(
+    stats: &mut Stats,
+    task: TaskView<'_>,
+    time: CpuTime,
+    namespaces: Namespaces<'_>,
+) {
     let rcu = rcu::read_lock();
     let now_ns = monotonic_ns();
     let start_ns = task.start_time_ns();
@@ -76,7 +82,6 @@ pub(crate) fn fill(stats: &mut Stats, task: TaskView<'_>, namespaces: Namespaces
     };
     (stats.ac_uid, stats.ac_gid) = real_ids_in(task.credentials(&rcu), namespaces.user);
 
-    let time = task.cpu_time();
     stats.ac_utime = usecs(time.user_ns);
     stats.ac_stime = usecs(time.system_ns);
     let scaled = task.scaled_cpu_time(time);

@@ -42,6 +42,19 @@ pub(crate) const fn megabyte_usecs(page_nsecs: u64) -> u64 {
     page_nsecs.wrapping_mul(PAGE_SIZE as u64) / (1000 * KB)
 }
 
+/// Returns what the kernel integrates, pages times nanoseconds by 1024, in kibibyte-microseconds.
+pub(crate) const fn kibibyte_usecs(page_nsecs: u64) -> u64 {
+    const NSEC_PER_USEC: u64 = 1000;
+    // CAST: A page's size fits.
+    const SIZE: u64 = PAGE_SIZE as u64;
+    let (whole, rest) = (page_nsecs / NSEC_PER_USEC, page_nsecs % NSEC_PER_USEC);
+
+    // In two parts, so that only what is too large as a result is too large.
+    whole
+        .wrapping_mul(SIZE)
+        .wrapping_add(rest.wrapping_mul(SIZE) / NSEC_PER_USEC)
+}
+
 /// Returns pages in kilobytes. It is multiplied first and wraps, as in C.
 pub(crate) const fn kilobytes(pages: u64) -> u64 {
     // CAST: A page's size fits.

@@ -14,6 +14,7 @@
 //!
 //! C header: [`include/uapi/linux/taskstats.h`](srctree/include/uapi/linux/taskstats.h)
 
+use crate::abstractions::delays;
 use kernel::{
     prelude::*,
     static_assert, //
@@ -46,6 +47,28 @@ pub(crate) struct Field {
 pub(crate) struct Timespec {
     seconds: u64,
     nanoseconds: u64,
+}
+
+impl From<Timespec> for delays::Timespec {
+    #[inline]
+    fn from(time: Timespec) -> Self {
+        // CAST: As below.
+        Self {
+            seconds: time.seconds as i64,
+            nanoseconds: time.nanoseconds as c_long,
+        }
+    }
+}
+
+impl From<delays::Timespec> for Timespec {
+    #[inline]
+    fn from(time: delays::Timespec) -> Self {
+        // CAST: The bits are what counts; both are at most 64 bits wide.
+        Self {
+            seconds: time.seconds as u64,
+            nanoseconds: time.nanoseconds as u64,
+        }
+    }
 }
 
 // rustc 1.85 does not count uses in constants that nothing names.

@@ -7,6 +7,7 @@
 
 use super::{
     basic,
+    delay,
     extended,
     layout::{
         Stats,
@@ -15,7 +16,7 @@ use super::{
     sum, //
 };
 use crate::abstractions::{
-    delays,
+    delays::Delay,
     mm::Memory,
     namespace::Namespaces,
     task::TaskView, //
@@ -44,10 +45,11 @@ impl Record {
         let memory = Memory::of(task);
         let stats = &mut self.0;
 
-        delays::add(stats, task);
+        let time = task.cpu_time();
+        delay::add(stats, task, time);
         stats.version = VERSION;
         (stats.nvcsw, stats.nivcsw) = task.context_switches();
-        basic::fill(stats, task, namespaces);
+        basic::fill(stats, task, time, namespaces);
         extended::fill(stats, task, memory.as_ref());
         if let Some(executable) = memory.and_then(|memory| memory.executable) {
             stats.ac_exe_dev = executable.device;
@@ -61,18 +63,54 @@ impl Record {
     }
 
     /// Adds what is summed up over the threads of a process; see [`sum::add_thread()`].
-    pub(crate) fn add_thread(&mut self, task: TaskView<'_>, now_ns: u64) {
+    #[inline(always)]
+    pub(crate) fn add_thread(&mut self, task: TaskView<'_>, now_ns: u64) -> bool {
         #[cfg(test_build)]
         let (sum, oracle) = (self.clone(), ORACLE.as_ref());
         #[cfg(test_build)]
-        let before = oracle.map(|oracle| oracle.add(&sum, task, now_ns));
+        let before = oracle.map(|oracle| oracle.add(&sum, task, now_ns).with_extremes_of(&sum));
 
-        sum::add_thread(&mut self.0, task, now_ns);
+        let has_delays = sum::add_thread(&mut self.0, task, now_ns);
 
         #[cfg(test_build)]
         if let (Some(oracle), Some(before)) = (oracle, before) {
-            oracle.compare(&before, self, &oracle.add(&sum, task, now_ns));
+            let after = oracle.add(&sum, task, now_ns).with_extremes_of(&sum);
+            oracle.compare(&before, self, &after);
         }
+        has_delays
+    }
+
+    /// Overwrites the longest and the shortest delays by those of `task`, as the last one that was
+    /// added; see [`delay::set_extremes()`].
+    pub(crate) fn set_extremes(&mut self, task: TaskView<'_>) {
+        #[cfg(test_build)]
+        let (sum, oracle) = (self.clone(), ORACLE.as_ref());
+        #[cfg(test_build)]
+        let in_c = |oracle: &&'static (dyn Oracle + Send)| {
+            sum.clone().with_extremes_of(&oracle.add(&sum, task, 0))
+        };
+        #[cfg(test_build)]
+        let before = oracle.map(in_c);
+
+        delay::set_extremes(&mut self.0, task);
+
+        #[cfg(test_build)]
+        if let (Some(oracle), Some(before)) = (oracle, before) {
+            oracle.compare(&before, self, &in_c(oracle));
+        }
+    }
+
+    /// Returns the record with the longest and the shortest delays of `other`.
+    #[cfg(test_build)]
+    fn with_extremes_of(mut self, other: &Self) -> Self {
+        const EXTREMES: usize = core::mem::offset_of!(Stats, cpu_delay_max);
+        self.as_mut_bytes()[EXTREMES..].copy_from_slice(&other.as_bytes()[EXTREMES..]);
+        self
+    }
+
+    /// Returns the delays of a record that is a sum; see [`delay::of_stats()`].
+    pub(crate) fn delays(&self) -> [Delay; 8] {
+        delay::of_stats(&self.0)
     }
 
     /// Marks the record with the version of the struct, as the last step for one that is a sum.

@@ -65,6 +65,38 @@ impl<'a> Attribute<'a> {
         }
     }
 
+    /// Returns the attributes that this one is a nest of, the last one of each type, indexed by
+    /// type. Those of type `N` and above are left out.
+    ///
+    /// A [`Policy::nested()`](super::Policy::nested) has checked them before the command was called.
+    pub(crate) fn nested<const N: usize>(self) -> [Option<Attribute<'a>>; N] {
+        let mut table = [None; N];
+        let mut rest = self.payload();
+
+        while let Some(header) = rest.first_chunk::<{ size_of::<bindings::nlattr>() }>() {
+            let [len, more, type_, flags] = *header;
+            let len = usize::from(u16::from_ne_bytes([len, more]));
+            // CAST: A mask of 14 bits.
+            let type_ = u16::from_ne_bytes([type_, flags]) & bindings::NLA_TYPE_MASK as u16;
+            if len < header.len() || len > rest.len() {
+                break;
+            }
+            if let Some(entry) = table.get_mut(usize::from(type_)) {
+                // INVARIANT: The attribute's bytes are within this one, as checked above. It is
+                // aligned as this one is: all begin at a multiple of four.
+                *entry = Some(Self {
+                    ptr: NonNull::from(header).cast(),
+                    _message: PhantomData,
+                });
+            }
+            // CAST: A small constant.
+            rest = rest
+                .get(len.next_multiple_of(bindings::NLA_ALIGNTO as usize)..)
+                .unwrap_or_default();
+        }
+        table
+    }
+
     /// Returns the payload up to the first NUL, if there is one.
     #[inline]
     pub(crate) fn string(self) -> &'a [u8] {

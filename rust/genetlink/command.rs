@@ -4,6 +4,7 @@
 
 use super::{
     attribute::Attributes,
+    caller::Caller,
     dump::Dump,
     family::{
         Family,
@@ -78,9 +79,13 @@ pub(crate) trait Command: Sized {
     }
 
     /// Begins a dump, or says why not. By default, at a cursor's default.
+    ///
+    /// This runs in who sends the request. What follows does in whoever reads from the socket, and
+    /// the end perhaps in whoever closes it.
     fn start<'a>(
         _family: &Self::Family,
         _attributes: Attributes<'a>,
+        _caller: Caller<'a>,
     ) -> Result<Self::Cursor, Refusal<'a>> {
         Ok(Self::Cursor::default())
     }
@@ -209,7 +214,10 @@ unsafe extern "C" fn start<C: Command>(cb: *mut bindings::netlink_callback) -> c
     // it and the message stay as they are during the call.
     let attributes = unsafe { Attributes::from_raw((*info).attrs, const { entries::<C>() }) };
 
-    match C::start(family.data(), attributes) {
+    // SAFETY: The request that the dump answers is being sent; the callback keeps it.
+    let caller = unsafe { Caller::from_raw((*cb).skb) };
+
+    match C::start(family.data(), attributes, caller) {
         Ok(begin) => {
             // SAFETY: The memory is for what the family knows of the dump.
             unsafe { cursor::<C>(cb).write(begin) };

@@ -7,14 +7,29 @@ use super::{
         Family,
         Operations, //
     },
+    message::HEADERS,
     payload::Payload, //
 };
 use kernel::{
-    prelude::*, //
+    prelude::*,
+    static_assert, //
 };
 use taskstats_bindings as bindings;
 
-use core::ptr::NonNull;
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+
+/// The headers of a message, as they are in it. Neither has padding.
+#[repr(C)]
+struct Headers {
+    netlink: bindings::nlmsghdr,
+    generic: bindings::genlmsghdr,
+}
+
+static_assert!(size_of::<Headers>() == HEADERS);
+static_assert!(HEADERS == 16 + 4);
 
 /// A buffer of a dump that is being filled.
 ///
@@ -25,7 +40,8 @@ use core::ptr::NonNull;
 pub(crate) struct Dump<'a, T: Operations> {
     skb: NonNull<bindings::sk_buff>,
     info: NonNull<bindings::genl_info>,
-    family: &'a Family<T>,
+    family_id: u16,
+    _family: PhantomData<&'a Family<T>>,
 }
 
 impl<'a, T: Operations> Dump<'a, T> {
@@ -45,7 +61,10 @@ impl<'a, T: Operations> Dump<'a, T> {
             skb: unsafe { NonNull::new_unchecked(skb) },
             // SAFETY: By the safety requirements of this function.
             info: unsafe { NonNull::new_unchecked(info) },
-            family,
+            // SAFETY: By its type invariants, the family is valid; it is registered while it dumps,
+            // and its id stays. CAST: Ids are those of messages.
+            family_id: unsafe { (*family.as_raw()).id } as u16,
+            _family: PhantomData,
         }
     }
 
@@ -58,38 +77,48 @@ impl<'a, T: Operations> Dump<'a, T> {
 
     /// Appends a message of command `cmd`, which `fill` fills in. [`EMSGSIZE`] if there is no room
     /// for it in this buffer, or what `fill` says; in both cases, nothing is appended.
+    #[inline]
     pub(crate) fn message(&mut self, cmd: u8, fill: impl FnOnce(&mut Payload) -> Result) -> Result {
-        let skb = self.skb.as_ptr();
-        let info = self.info.as_ptr();
-        // CAST: A bit of 16.
-        const MULTI: c_int = bindings::NLM_F_MULTI as c_int;
+        // SAFETY: By the type invariants, `skb` is valid.
+        let end = unsafe { bindings::skb_tail_pointer(self.skb.as_ptr()) };
+        let end = NonNull::new(end).ok_or(EMSGSIZE)?;
+        // SAFETY: By the type invariants, nobody else has access to `skb`. Its data ends at `end`,
+        // and the buffer reaches as far as `room()` says.
+        let mut payload = unsafe { Payload::new(self.skb, end, self.room()) };
+        let place = payload.extend(size_of::<Headers>())?.cast::<Headers>();
 
-        // SAFETY: By the type invariants, `skb` and `info` are valid, and so is the family.
-        let header = unsafe {
-            bindings::genlmsg_put(
-                skb,
-                (*info).snd_portid,
-                (*info).snd_seq,
-                self.family.as_raw(),
-                MULTI,
-                cmd,
+        fill(&mut payload)?;
+
+        // SAFETY: By the type invariants, `info` is valid.
+        let (seq, portid) = unsafe {
+            (
+                (*self.info.as_ptr()).snd_seq,
+                (*self.info.as_ptr()).snd_portid,
             )
         };
-        let header = NonNull::new(header).ok_or(EMSGSIZE)?;
-        // SAFETY: By the type invariants, nobody else has access to `skb`. Its data ends where the
-        // payload begins, as the family has no header of its own, and the buffer reaches as far as
-        // `room()` says.
-        let mut payload = unsafe { Payload::new(self.skb, header.cast(), self.room()) };
-
-        let filled = fill(&mut payload);
-        // SAFETY: `skb` is valid, and this is the payload of its last message.
-        unsafe {
-            match filled {
-                Ok(()) => bindings::genlmsg_end(skb, header.as_ptr()),
-                Err(_) => bindings::genlmsg_cancel(skb, header.as_ptr()),
-            }
-        }
-        filled
+        let headers = Headers {
+            netlink: bindings::nlmsghdr {
+                // CAST: No more than the room.
+                nlmsg_len: payload.size() as u32,
+                nlmsg_type: self.family_id,
+                // CAST: A bit of 16.
+                nlmsg_flags: bindings::NLM_F_MULTI as u16,
+                nlmsg_seq: seq,
+                nlmsg_pid: portid,
+            },
+            generic: bindings::genlmsghdr {
+                cmd,
+                // CAST: Versions are small.
+                version: T::VERSION as u8,
+                reserved: 0,
+            },
+        };
+        // SAFETY: The bytes appended first.
+        unsafe { place.write_unaligned(headers) };
+        // SAFETY: What appends to a payload writes all of it before it returns, and the rest was
+        // written above.
+        unsafe { payload.finish() };
+        Ok(())
     }
 
     /// Returns how many bytes the buffer has behind its data. Mirrors `skb_tailroom()`, for buffers

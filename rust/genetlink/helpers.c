@@ -8,6 +8,16 @@ __rust_helper void rust_helper_skb_reserve(struct sk_buff *skb, int len)
 	skb_reserve(skb, len);
 }
 
+__rust_helper unsigned char *rust_helper_skb_tail_pointer(const struct sk_buff *skb)
+{
+	return skb_tail_pointer(skb);
+}
+
+__rust_helper struct file *rust_helper_sock_file(struct sock *sk)
+{
+	return sk->sk_socket ? sk->sk_socket->file : NULL;
+}
+
 __rust_helper void rust_helper_sock_hold(struct sock *sk)
 {
 	sock_hold(sk);

@@ -188,7 +188,9 @@ pub(crate) struct GenlMsg {
 impl GenlMsg {
     /// Finishes the message: its header gets the length. Mirrors `genlmsg_end()`.
     #[inline]
-    pub(crate) fn end(self) -> Packet {
+    pub(crate) fn end(mut self) -> Packet {
+        // SAFETY: What appends to a payload writes all of it before it returns.
+        unsafe { self.payload.finish() };
         // SAFETY: By the type invariants, this is where the message's payload begins.
         unsafe { bindings::genlmsg_end(self.skb.skb.as_ptr(), self.header.as_ptr()) };
         // INVARIANT: Finished above.

@@ -19,6 +19,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod attribute;
+mod caller;
 mod command;
 mod dump;
 mod family;
@@ -39,6 +40,7 @@ pub(crate) use self::{
         Attribute,
         Attributes, //
     },
+    caller::Caller,
     command::{
         Command,
         Permission,
@@ -66,6 +68,9 @@ pub(crate) use self::{
     },
     payload::{
         AttributeHeader,
+        AttributeI32,
+        AttributeU32,
+        AttributeU64,
         Payload,
         HEADER,
         PADS_64BIT, //

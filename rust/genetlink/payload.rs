@@ -3,7 +3,12 @@
 //! The payload of a message: attributes, one behind the other, each aligned to four bytes.
 //!
 //! Attributes whose layout is known when compiling are appended in one piece, as a type
-//! ([`Payload::append`]); all others are put one by one ([`Payload::put`], [`Payload::nest`]).
+//! ([`Payload::append`], [`Payload::push`]); all others are put one by one ([`Payload::put`],
+//! [`Payload::nest`]).
+//!
+//! Where a message of a dump begins in memory depends on the size of the buffer that user space
+//! receives with, which may be odd. So attributes are written as unaligned, which costs nothing
+//! where the CPU does not mind.
 //!
 //! C header: [`include/net/netlink.h`](srctree/include/net/netlink.h)
 
@@ -17,7 +22,10 @@ use zerocopy::{
     Immutable,
     KnownLayout, //
 };
-use zerocopy_derive::KnownLayout;
+use zerocopy_derive::{
+    Immutable,
+    KnownLayout, //
+};
 
 use core::ptr::NonNull;
 
@@ -33,7 +41,7 @@ const ALIGN: usize = bindings::NLA_ALIGNTO as usize;
 pub(crate) const HEADER: usize = size_of::<AttributeHeader>();
 
 /// The header of an attribute, as it is in a message.
-#[derive(FromBytes, IntoBytes, KnownLayout)]
+#[derive(Clone, Copy, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub(crate) struct AttributeHeader {
     len: u16,
@@ -49,6 +57,17 @@ impl AttributeHeader {
     #[inline]
     pub(crate) const fn of<const TYPE: c_uint, const LEN: usize>() -> Self {
         const { Self::checked(TYPE, LEN) }
+    }
+
+    /// As [`Self::of()`], of an attribute around others, marked as such.
+    #[inline]
+    pub(crate) const fn nest<const TYPE: c_uint, const LEN: usize>() -> Self {
+        const {
+            let mut header = Self::checked(TYPE, LEN);
+            // CAST: A bit of 16.
+            header.type_ |= bindings::NLA_F_NESTED as u16;
+            header
+        }
     }
 
     #[inline]
@@ -75,14 +94,53 @@ impl AttributeHeader {
     }
 }
 
+/// Defines an attribute with a number, as it is in a message.
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident, $type:ty) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, FromBytes, Immutable, IntoBytes, KnownLayout)]
+        #[repr(C)]
+        pub(crate) struct $name {
+            header: AttributeHeader,
+            // Bytes, because attributes of eight bytes are aligned to four.
+            value: [u8; size_of::<$type>()],
+        }
+
+        impl $name {
+            /// Returns an attribute of type `TYPE`, which is checked when compiling.
+            #[inline]
+            pub(crate) const fn of<const TYPE: c_uint>(value: $type) -> Self {
+                Self {
+                    header: AttributeHeader::of::<TYPE, { size_of::<$type>() }>(),
+                    value: value.to_ne_bytes(),
+                }
+            }
+        }
+    };
+}
+
+number! {
+    /// An attribute that is a `u32`.
+    AttributeU32, u32
+}
+number! {
+    /// An attribute that is an `i32`.
+    AttributeI32, i32
+}
+number! {
+    /// An attribute that is a `u64`.
+    AttributeU64, u64
+}
+
 /// The payload of a message that is being built.
 ///
 /// # Invariants
 ///
-/// `skb` is a valid socket buffer that nobody else has access to. Its data ends at `end`, where its
-/// buffer has room for `left` more bytes.
+/// `skb` is a valid socket buffer that nobody else has access to. Its data ends at `begin`. Behind
+/// that, its buffer has the bytes up to `end`, and `left` more.
 pub(crate) struct Payload {
     skb: NonNull<bindings::sk_buff>,
+    begin: NonNull<u8>,
     end: NonNull<u8>,
     left: usize,
 }
@@ -102,23 +160,61 @@ impl Payload {
         left: usize,
     ) -> Self {
         // INVARIANT: By the safety requirements of this function.
-        Self { skb, end, left }
+        Self {
+            skb,
+            begin: end,
+            end,
+            left,
+        }
     }
 
-    /// Extends the data by `size` bytes, and returns where they are. They are not written yet.
+    /// Makes what was appended part of the socket buffer's data. What was not is forgotten with the
+    /// payload.
+    ///
+    /// # Safety
+    ///
+    /// All bytes that [`Self::extend()`] gave out must have been written.
     #[inline]
-    fn extend(&mut self, size: usize) -> Result<NonNull<u8>> {
-        let left = self.left.checked_sub(size).ok_or(EMSGSIZE)?;
-        // SAFETY: By the type invariants, `skb` is valid, and its buffer has this room. CAST: No
-        // more than the room, which was allocated.
+    pub(super) unsafe fn finish(&mut self) {
+        let size = self.size();
+        // SAFETY: By the type invariants, `skb` is valid, and its buffer has these bytes behind its
+        // data. CAST: No more than the room, which was allocated.
         unsafe { bindings::skb_put(self.skb.as_ptr(), size as c_uint) };
-        let begin = self.end;
+        // INVARIANT: The data ends there now.
+        self.begin = self.end;
+    }
 
-        // INVARIANT: The data was extended by `size` bytes, and the room shrinks by them.
+    /// Returns how many bytes were appended.
+    #[inline]
+    pub(super) fn size(&self) -> usize {
+        self.end.addr().get().wrapping_sub(self.begin.addr().get())
+    }
+
+    /// Appends `size` bytes, and returns where they are. They are not written yet.
+    #[inline]
+    pub(super) fn extend(&mut self, size: usize) -> Result<NonNull<u8>> {
+        let left = self.left.checked_sub(size).ok_or(EMSGSIZE)?;
+        let place = self.end;
+
+        // INVARIANT: The room shrinks by the bytes that are appended.
         self.left = left;
-        // SAFETY: The buffer reaches at least that far.
-        self.end = unsafe { begin.add(size) };
-        Ok(begin)
+        // SAFETY: By the type invariants, the buffer reaches at least that far.
+        self.end = unsafe { place.add(size) };
+        Ok(place)
+    }
+
+    /// Appends attributes: `T` is how they are in the message, headers included. [`EMSGSIZE`] if
+    /// there is no room for them; in that case, nothing is appended.
+    #[inline(always)]
+    pub(crate) fn push<T: IntoBytes>(&mut self, attributes: T) -> Result {
+        // What follows is aligned as attributes are.
+        const { assert!(size_of::<T>() % ALIGN == 0) };
+
+        let place = self.extend(size_of::<T>())?.cast::<T>();
+        // SAFETY: The bytes were appended above, and nobody else has access to them. All of them
+        // are written: a `T` has no padding.
+        unsafe { place.write_unaligned(attributes) };
+        Ok(())
     }
 
     /// Returns whether what is appended next begins at a multiple of `align` in memory.
@@ -139,7 +235,7 @@ impl Payload {
             return Err(EMSGSIZE);
         }
         let place = self.extend(size_of::<T>())?.cast::<T>();
-        // SAFETY: The bytes are part of the data, and nobody else has access to it.
+        // SAFETY: The bytes were appended above, and nobody else has access to them.
         unsafe { place.write_bytes(0, 1) };
         // SAFETY: The place is aligned, as checked above, all of its bytes have been written, and
         // any bytes make a `T`. Nobody else has access while the payload is borrowed.
@@ -174,8 +270,12 @@ impl Payload {
 
         let place = self.extend(pad + HEADER + size_of::<T>())?;
         let header = if pad != 0 {
-            // SAFETY: The first bytes of those appended above; attributes are aligned.
-            unsafe { place.cast().write(AttributeHeader::of::<PAD, 0>()) };
+            // SAFETY: The first bytes of those appended above.
+            unsafe {
+                place
+                    .cast()
+                    .write_unaligned(AttributeHeader::of::<PAD, 0>())
+            };
             // SAFETY: Within the bytes appended above.
             unsafe { place.add(pad) }
         } else {
@@ -183,7 +283,7 @@ impl Payload {
         };
         let header = header.cast::<AttributeHeader>();
         // SAFETY: As above.
-        unsafe { header.write(const { AttributeHeader::checked(TYPE, size_of::<T>()) }) };
+        unsafe { header.write_unaligned(const { AttributeHeader::checked(TYPE, size_of::<T>()) }) };
         // SAFETY: Within the bytes appended above, behind the header.
         let place = unsafe { header.add(1) }.cast::<T>();
         // SAFETY: As above, and aligned, as checked before.
@@ -206,8 +306,8 @@ impl Payload {
         let padded = size.next_multiple_of(ALIGN);
         let place = self.extend(padded)?;
 
-        // SAFETY: The first bytes of those appended above; attributes are aligned.
-        unsafe { place.cast().write(header) };
+        // SAFETY: The first bytes of those appended above.
+        unsafe { place.cast().write_unaligned(header) };
         // SAFETY: Within the bytes appended above, behind the header and of the payload's size;
         // nobody else has access to them.
         unsafe {
@@ -285,33 +385,15 @@ impl Payload {
         });
         match header {
             Ok(header) => {
-                // SAFETY: The bytes appended first, which are part of the data; attributes are
-                // aligned.
-                unsafe { begin.cast().write(header) };
+                // SAFETY: The bytes appended first.
+                unsafe { begin.cast().write_unaligned(header) };
                 Ok(())
             }
             Err(error) => {
-                self.truncate(begin, left);
+                // INVARIANT: As it was before.
+                (self.end, self.left) = (begin, left);
                 Err(error)
             }
         }
-    }
-
-    /// Takes back what was appended since the data ended at `end`, with room for `left` more bytes.
-    fn truncate(&mut self, end: NonNull<u8>, left: usize) {
-        let skb = self.skb.as_ptr();
-        // SAFETY: By the type invariants, `skb` is valid. CAST: The room is less than 2^32 bytes,
-        // of which a part was used.
-        unsafe {
-            bindings::skb_trim(
-                skb,
-                (*skb)
-                    .len
-                    .wrapping_sub(left.wrapping_sub(self.left) as c_uint),
-            )
-        };
-        // INVARIANT: As it was before.
-        self.end = end;
-        self.left = left;
     }
 }

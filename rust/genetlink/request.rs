@@ -7,6 +7,7 @@ use super::{
         Attribute,
         Attributes, //
     },
+    caller::Caller,
     family::Operations,
     message::{
         GenlMsg,
@@ -40,11 +41,11 @@ use core::{
 /// # Invariants
 ///
 /// `info` points to a `genl_info` that is valid and not changed during `'a`, whose family is a
-/// [`Family<T>`](super::Family). `attributes` are those of the request, and `socket` sent it.
+/// [`Family<T>`](super::Family). `attributes` are those of the request, and `caller` sends it.
 pub(crate) struct Request<'a, T> {
     info: NonNull<bindings::genl_info>,
     attributes: Attributes<'a>,
-    socket: &'a Socket,
+    caller: Caller<'a>,
     _info: PhantomData<&'a bindings::genl_info>,
     _family: PhantomData<fn(&T)>,
 }
@@ -63,19 +64,14 @@ impl<'a, T: Operations> Request<'a, T> {
         info: *mut bindings::genl_info,
         attributes: usize,
     ) -> Self {
-        // SAFETY: By the safety requirements of this function, `skb` is valid. Netlink keeps its
-        // parameters in the buffer's `cb` (`NETLINK_CB()`), which is aligned for that.
-        let parameters = unsafe { (&raw const (*skb).cb).cast::<bindings::netlink_skb_parms>() };
-
         // INVARIANT: By the safety requirements of this function.
         Self {
             // SAFETY: By the safety requirements of this function, `info` is valid.
             info: unsafe { NonNull::new_unchecked(info) },
             // SAFETY: By the safety requirements of this function.
             attributes: unsafe { Attributes::from_raw((*info).attrs, attributes) },
-            // SAFETY: `netlink_unicast()` has noted the socket that sent the message, which is in
-            // the middle of doing so, and stays open until it has done so.
-            socket: unsafe { Socket::from_ptr((*parameters).sk) },
+            // SAFETY: By the safety requirements of this function.
+            caller: unsafe { Caller::from_raw(skb) },
             _info: PhantomData,
             _family: PhantomData,
         }
@@ -88,10 +84,22 @@ impl<'a, T: Operations> Request<'a, T> {
         self.attributes.get(attribute)
     }
 
+    /// Returns the request's attributes.
+    #[inline]
+    pub(crate) fn attributes(&self) -> Attributes<'a> {
+        self.attributes
+    }
+
+    /// Returns who sends the request.
+    #[inline]
+    pub(crate) fn caller(&self) -> Caller<'a> {
+        self.caller
+    }
+
     /// Returns the socket that sent the request.
     #[inline]
     pub(crate) fn socket(&self) -> &'a Socket {
-        self.socket
+        self.caller.socket()
     }
 
     /// Returns what the family keeps for the socket that sent the request; [`ENOMEM`] if there is
@@ -103,7 +111,7 @@ impl<'a, T: Operations> Request<'a, T> {
         let private = from_err_ptr(unsafe {
             bindings::genl_sk_priv_get(
                 (*self.info.as_ptr()).family.cast_mut(),
-                self.socket.as_ptr(),
+                self.socket().as_ptr(),
             )
         })?;
         // SAFETY: By the type invariants, the family initialized it as its `SocketPrivate`. It
@@ -124,7 +132,7 @@ impl<'a, T: Operations> Request<'a, T> {
             unsafe { skb.put_raw((*info).snd_portid, (*info).snd_seq, (*info).family, cmd) };
         Ok(Reply {
             message: message?,
-            socket: self.socket,
+            socket: self.caller.socket(),
             info: self.info,
         })
     }

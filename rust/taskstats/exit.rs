@@ -62,7 +62,9 @@ impl ExitHook for Taskstats {
 fn leave_to_process(task: &Task) {
     if let Some(mut process) = SighandGuard::lock(task) {
         if let Some(left) = process.left_by_exited::<Record>() {
-            left.add_thread(TaskView::of(task), monotonic_ns());
+            let task = TaskView::of(task);
+            left.add_thread(task, monotonic_ns());
+            left.set_extremes(task);
         }
     }
 }

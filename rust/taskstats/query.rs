@@ -150,8 +150,20 @@ fn sum_up_process(record: &mut Record, tgid: u32) -> Result {
         record.clone_from(left);
     }
     let now_ns = monotonic_ns();
+    // Each thread overwrites the longest and the shortest delays of those before it, as far as its
+    // own are collected: the last ones are left.
+    let (mut last, mut last_with_delays) = (None, None);
     for thread in process.threads().filter(|thread| !thread.has_exit_state()) {
-        record.add_thread(thread, now_ns);
+        if record.add_thread(thread, now_ns) {
+            last_with_delays = Some(thread);
+        }
+        last = Some(thread);
+    }
+    if let Some(thread) = last_with_delays {
+        record.set_extremes(thread);
+    }
+    if let Some(thread) = last.filter(|thread| !thread.collects_delays()) {
+        record.set_extremes(thread);
     }
     record.set_version();
     Ok(())

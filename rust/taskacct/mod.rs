@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the generic netlink family taskacct does.
+//!
+//! `Documentation/netlink/specs/taskacct.yaml` describes it.
+
+#![forbid(unsafe_code)]
+
+mod dump;
+mod family;
+mod fields;
+mod filter;
+mod info;
+mod process;
+mod record;
+mod request;
+mod task;
+mod uapi;
+mod viewer;
+
+pub(crate) use self::family::Taskacct;
