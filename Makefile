@@ -120,6 +120,10 @@ SOAK = guest run --impl none --config $(1) --timeout $$(($(2) + 3600)) -- suite 
 SAMPLE = guest run --impl none --config $(1) -- python3 samples/ask_items.py \
 	"$$(dirname "$$(kbuild path --config $(1) test-module)")" \
 	"$$(kbuild path --config $(1) source)"
+# The family taskacct, by way of the kernel's own client; the argument is the kernel.
+TASKACCT = guest run --impl none --config $(1) -- \
+	python3 -B tools/tests/pyynl/taskacct.py "$$(kbuild path --config $(1) module)" \
+	"$$(kbuild path --config $(1) source)"
 SNAPSHOT = guest run --impl none --config $(1) -- suite snapshot
 UNCHANGED = cd "$$(mktemp -d)" && $(call SNAPSHOT,pristine) >pristine && \
 	$(call SNAPSHOT,lean) >lean && diff -u pristine lean
@@ -134,6 +138,7 @@ test: module tools
 		'fuzz: $(call FUZZ)' \
 		'the patches: seam' \
 		'a family of its own: $(call SAMPLE,lean)' \
+		'taskacct: $(call TASKACCT,lean)' \
 		'unchanged without the module: $(UNCHANGED)'
 
 # The suite with the test build of the module, which lets C fill each record as
@@ -173,6 +178,7 @@ test-debug: tools
 		'suite, 2nd half: $(call SUITE_DEBUG,2/2)' \
 		'faults are seen: planted' \
 		'a family of its own: $(call SAMPLE,debug)' \
+		'taskacct: $(call TASKACCT,debug)' \
 		'soak: $(call SOAK,debug,60)'
 
 # Packages of Debian's: what is installed on its kernel, and what builds the module

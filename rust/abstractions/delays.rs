@@ -139,7 +139,10 @@ impl<'a> Delays<'a> {
 
 /// Defines the accessors of the kinds.
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident: $count:ident, $total:ident, $max:ident, $min:ident, $ts:ident;)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident: $count:ident, $total:ident, $max:ident, $min:ident, $ts:ident;
+    )*) => {
         impl Delays<'_> {
             $(
                 $(#[$doc])*

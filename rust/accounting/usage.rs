@@ -2,8 +2,8 @@
 
 //! What a process has used: the sum over the threads that live and have lived.
 //!
-//! C source: [`kernel/exit.c`](srctree/kernel/exit.c), `__exit_signal()`, which leaves what a thread
-//! has used to its process.
+//! C source: [`kernel/exit.c`](srctree/kernel/exit.c), `__exit_signal()`, which leaves what a
+//! thread has used to its process.
 
 use super::record::Record;
 use crate::abstractions::{

@@ -68,7 +68,8 @@ impl<'a> Attribute<'a> {
     /// Returns the attributes that this one is a nest of, the last one of each type, indexed by
     /// type. Those of type `N` and above are left out.
     ///
-    /// A [`Policy::nested()`](super::Policy::nested) has checked them before the command was called.
+    /// A [`Policy::nested()`](super::Policy::nested) has checked them before the command was
+    /// called.
     pub(crate) fn nested<const N: usize>(self) -> [Option<Attribute<'a>>; N] {
         let mut table = [None; N];
         let mut rest = self.payload();

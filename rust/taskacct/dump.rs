@@ -22,6 +22,7 @@ use super::{
 use crate::{
     abstractions::{
         access::Audit,
+        namespace::Namespaces,
         pids::{
             self,
             Kind, //
@@ -92,15 +93,22 @@ impl Cursor {
         )))
     }
 
-    /// Appends messages of command `cmd`, each of which `fill` fills in with what has the id that it
-    /// is given. With [`ESRCH`], `fill` leaves it out.
+    /// Appends messages of command `cmd`, each of which `fill` fills in with what has the id that
+    /// it is given. With [`ESRCH`], `fill` leaves it out.
     #[inline(always)]
     pub(super) fn go_on(
         &mut self,
         dump: &mut Dump<'_, Taskacct>,
         cmd: u8,
         kind: Kind,
-        mut fill: impl FnMut(&mut Payload, u32, TaskView<'_>, Fields, &Viewer, &rcu::Guard) -> Result,
+        mut fill: impl FnMut(
+            &mut Payload,
+            u32,
+            TaskView<'_>,
+            Fields,
+            Namespaces<'_>,
+            &rcu::Guard,
+        ) -> Result,
     ) -> Result {
         let state = self.0.as_mut().ok_or(EINVAL)?;
 
@@ -124,7 +132,7 @@ impl Cursor {
                     return ControlFlow::Continue(());
                 }
                 let appended = dump.message(cmd, |payload| {
-                    fill(payload, id, task, *fields, viewer, &rcu)?;
+                    fill(payload, id, task, *fields, viewer.namespaces(), &rcu)?;
                     // It may have executed a program meanwhile, as somebody else.
                     if viewer.may_see(task, Audit::No) {
                         Ok(())

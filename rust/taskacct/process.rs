@@ -72,12 +72,12 @@ impl Command for Get {
         if tgid == 0 {
             return Err(gone(Kind::Process, id));
         }
-        record::put_process(&mut reply, tgid, leader, fields, &viewer, &rcu).map_err(|errno| {
-            match errno {
+        record::put_process(&mut reply, tgid, leader, fields, viewer.namespaces(), &rcu).map_err(
+            |errno| match errno {
                 ESRCH => gone(Kind::Process, id),
                 errno => errno.into(),
-            }
-        })?;
+            },
+        )?;
         drop(rcu);
 
         // It may have executed a program meanwhile, as somebody else.

@@ -7,8 +7,7 @@
 
 use super::{
     fields::Fields,
-    uapi::*,
-    viewer::Viewer, //
+    uapi::*, //
 };
 use crate::{
     abstractions::{
@@ -23,6 +22,7 @@ use crate::{
             Executable,
             Memory, //
         },
+        namespace::Namespaces,
         task::{
             CpuTime,
             IoCounters,
@@ -82,8 +82,10 @@ macro_rules! nest {
         }
 
         impl $name {
-            const NEST: AttributeHeader =
-                AttributeHeader::nest::<$nest, { size_of::<$name>() - size_of::<AttributeHeader>() }>();
+            const NEST: AttributeHeader = AttributeHeader::nest::<
+                $nest,
+                { size_of::<$name>() - size_of::<AttributeHeader>() },
+            >();
 
             #[inline(always)]
             fn new($($field: number!($type)),*) -> Self {
@@ -207,10 +209,10 @@ pub(super) fn put_task(
     pid: u32,
     task: TaskView<'_>,
     fields: Fields,
-    viewer: &Viewer,
+    namespaces: Namespaces<'_>,
     rcu: &rcu::Guard,
 ) -> Result {
-    put_who(payload, pid, task, fields, viewer, rcu)?;
+    put_who(payload, pid, task, fields, namespaces, rcu)?;
     if fields.has(TASKACCT_FIELD_CPU) {
         put_cpu(payload, task.cpu_time(), task.run_time_ns())?;
     }
@@ -251,13 +253,13 @@ pub(super) fn put_process(
     tgid: u32,
     leader: TaskView<'_>,
     fields: Fields,
-    viewer: &Viewer,
+    namespaces: Namespaces<'_>,
     rcu: &rcu::Guard,
 ) -> Result {
     let usage = Usage::of_process(leader.task()).ok_or(ESRCH)?;
 
     payload.push(AttributeU32::of::<TASKACCT_A_TASK_THREADS>(usage.threads))?;
-    put_who(payload, tgid, leader, fields, viewer, rcu)?;
+    put_who(payload, tgid, leader, fields, namespaces, rcu)?;
     if fields.has(TASKACCT_FIELD_CPU) {
         put_cpu(payload, usage.time, usage.run_time_ns)?;
     }
@@ -303,11 +305,11 @@ fn put_who(
     pid: u32,
     task: TaskView<'_>,
     fields: Fields,
-    viewer: &Viewer,
+    namespaces: Namespaces<'_>,
     rcu: &rcu::Guard,
 ) -> Result {
     if fields.has(TASKACCT_FIELD_IDENTITY) {
-        put_identity(payload, pid, task, viewer, rcu)?;
+        put_identity(payload, pid, task, namespaces, rcu)?;
     }
     if fields.has(TASKACCT_FIELD_STATUS) {
         payload.push(status(task, rcu))?;
@@ -320,10 +322,9 @@ fn put_identity(
     payload: &mut Payload,
     pid: u32,
     task: TaskView<'_>,
-    viewer: &Viewer,
+    namespaces: Namespaces<'_>,
     rcu: &rcu::Guard,
 ) -> Result {
-    let namespaces = viewer.namespaces();
     // CAST: Ids of tasks are not negative.
     let tgid = task.tgid_nr_ns(namespaces.pid, rcu) as u32;
     if tgid == 0 {

@@ -72,7 +72,7 @@ impl Command for Get {
         if pid == 0 {
             return Err(gone(Kind::Task, id));
         }
-        record::put_task(&mut reply, pid, task, fields, &viewer, &rcu).map_err(
+        record::put_task(&mut reply, pid, task, fields, viewer.namespaces(), &rcu).map_err(
             |errno| match errno {
                 ESRCH => gone(Kind::Task, id),
                 errno => errno.into(),

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use taskstats_client::{Client, Options, Request, controller};
 
 use crate::{
+    dumps::{self, Dump},
     exits::{Exits, Kind},
     figures::{Rounds, Unit},
     listeners::Listeners,
@@ -134,11 +135,18 @@ fn round(switch: &Switch, subjects: &mut Subjects) -> Result<Vec<Rounds>> {
     let c = subjects.costs().context("under C")?;
     switch.to(Implementation::Rust)?;
     let rust = subjects.costs().context("under Rust")?;
+    let dumps = dump_costs()?;
     switch.to(Implementation::C)?;
     let mut rows = Vec::new();
     for ((figure, c), (same, rust)) in c.into_iter().zip(rust) {
         ensure!(figure == same, "{figure} and {same} are not the same");
         rows.push(row(figure, vec![c], vec![rust]));
+    }
+    // C has to be asked for one task after the other.
+    let one = rows.iter().find(|row| row.figure == ONE_TASK);
+    let one = one.context("no such figure")?.c.clone();
+    for (figure, cost) in dumps {
+        rows.push(row(figure, one.clone(), vec![cost]));
     }
     let (load, unload) = changes(switch)?;
     rows.push(row("insmod rust_taskstats".into(), vec![], vec![load]));
@@ -168,6 +176,21 @@ fn add(rows: &mut Vec<Rounds>, round: Vec<Rounds>) -> Result<()> {
         row.rust.extend(new.rust);
     }
     Ok(())
+}
+
+/// The figure that dumps are compared with.
+const ONE_TASK: &str = "GET PID";
+
+/// What dumps cost for each of their tasks.
+fn dump_costs() -> Result<Vec<Value>> {
+    dumps::KINDS
+        .iter()
+        .map(|&kind| {
+            let mut dump = Dump::new(kind).context(kind.name)?;
+            let cost = cost(&mut dump).context(kind.name)?;
+            Ok((kind.name.to_owned(), cost / dump.tasks() as f64))
+        })
+        .collect()
 }
 
 /// What loading and unloading cost who does it. What others do meanwhile, and the time in which
@@ -229,7 +252,7 @@ impl Subjects {
             trip(vec![request], size)
         };
         let operations = vec![
-            ("GET PID", record(Request::pid(family, one))?),
+            (ONE_TASK, record(Request::pid(family, one))?),
             ("GET TGID, 1 thread", record(Request::tgid(family, one))?),
             ("GET TGID, 64 threads", record(Request::tgid(family, some))?),
             (

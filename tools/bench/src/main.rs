@@ -6,6 +6,7 @@
 //! [`count`] counts instructions and [`throughput`] lets clients ask at once.
 
 mod count;
+mod dumps;
 mod exits;
 mod figures;
 mod guard;

@@ -6,6 +6,7 @@ mod format;
 mod layers;
 mod lints;
 mod patches;
+mod specs;
 mod symbols;
 mod variants;
 
@@ -30,6 +31,10 @@ pub fn check() -> Result<()> {
         ),
         ("layers of the module".into(), Box::new(layers::check)),
         ("what the module calls".into(), Box::new(symbols::check)),
+        (
+            "descriptions of the families".into(),
+            Box::new(specs::check),
+        ),
         ("checkpatch of the series".into(), Box::new(patches::check)),
     ];
     for variant in variant::all(&project)? {

@@ -10,7 +10,13 @@ use object::{Object, ObjectSymbol};
 use crate::{Built, Config, Project, module};
 
 /// Parts of the names of functions that the module must not call.
-const FORBIDDEN: &[&str] = &["panic", "bacct_add_tsk", "xacct_add_tsk", "fill_stats"];
+const FORBIDDEN: &[&str] = &[
+    "panic",
+    "bacct_add_tsk",
+    "xacct_add_tsk",
+    "delayacct_add_tsk",
+    "fill_stats",
+];
 
 pub(super) fn check(_: &Project, _: &Built) -> Result<()> {
     let path = module::build(&module::Kernel::Ours(Config::Lean), module::Purpose::Use)?;

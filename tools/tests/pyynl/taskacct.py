@@ -1,0 +1,627 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Asks the family taskacct by way of YNL, the kernel's own client, and compares what it says with
+TASKSTATS, with /proc and with what the tasks asked about have done. Fails at the first difference.
+
+Usage: taskacct.py MODULE SOURCE OF THE KERNEL [NAME OF A TEST...]
+"""
+
+import array
+import ctypes
+import errno
+import os
+import random
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+MODULE = Path(sys.argv[1])
+SOURCE = Path(sys.argv[2])
+SPECS = Path(__file__).parents[3] / "Documentation/netlink/specs"
+
+sys.path.append(str(SOURCE / "tools/net/ynl/pyynl"))
+from lib import NlError, YnlFamily  # pylint: disable=wrong-import-position
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
+NOBODY, SOMEBODY = 65534, 1234
+GROUPS = ["identity", "status", "cpu", "delays", "delay-extremes", "memory", "io", "faults",
+          "switches", "executable"]
+KINDS = {"cpu": "cpu", "block-io": "blkio", "swap-in": "swapin", "reclaim": "freepages",
+         "thrashing": "thrashing", "compaction": "compact", "write-copy": "wpcopy", "irq": "irq"}
+# NLM_F_REQUEST, and with it NLM_F_ROOT and NLM_F_MATCH.
+REQUEST, DUMP = 0x1, 0x301
+ERROR, DONE = 2, 3
+TASK_GET = 1
+FIELDS, IDENTITY = 3, 6
+
+
+def connect(name="taskacct", **options):
+    """Opens a socket."""
+    legacy = "-legacy" if name == "taskstats" else ""
+    schema = SOURCE / f"Documentation/netlink/genetlink{legacy}.yaml"
+    return YnlFamily(str(SPECS / f"{name}.yaml"), schema=str(schema), **options)
+
+
+def tasks(family, **request):
+    """Dumps threads, by their ids."""
+    records = family.dump("task-get", request)
+    ids = [record["identity"]["pid"] for record in records]
+    assert ids == sorted(set(ids)), f"not in order, or twice: {ids}"
+    return dict(zip(ids, records))
+
+
+def refused(act, expected, says=""):
+    """Fails unless the request is refused with this errno, and with these words."""
+    try:
+        answer = act()
+    except NlError as error:
+        assert error.error == expected and says in str(error), error
+        return
+    raise AssertionError(f"{says}: answered {answer}")
+
+
+@contextmanager
+def child(act=signal.pause, uid=None):
+    """Runs a child that does something and then waits; yields its pid when it has."""
+    ready, done = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(ready)
+            if uid is not None:
+                os.setgroups([])
+                os.setresgid(uid, uid, uid)
+                os.setresuid(uid, uid, uid)
+                # What prctl(PR_SET_DUMPABLE) does; changing ids has taken it away.
+                assert LIBC.prctl(4, 1, 0, 0, 0) == 0
+            if act is not signal.pause:
+                act()
+            os.close(done)
+            while True:
+                signal.pause()
+        finally:
+            os._exit(1)
+    os.close(done)
+    assert os.read(ready, 1) == b""
+    os.close(ready)
+    try:
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def in_child(act):
+    """Runs `act` in a child, and fails if it does."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            act()
+            os._exit(0)
+        except BaseException as error:  # pylint: disable=broad-exception-caught
+            print(f"in a child: {type(error).__name__}: {error}", flush=True)
+            sys.excepthook(*sys.exc_info())
+            os._exit(1)
+    assert os.waitpid(pid, 0)[1] == 0, "a child has failed"
+
+
+def become(uid):
+    """Takes a user's ids for good."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+def work():
+    """Uses some of all that is counted."""
+    for _ in range(20):
+        with open("/proc/self/stat", encoding="ascii") as file:
+            file.read()
+        time.sleep(0.001)
+    with open("/dev/null", "wb") as file:
+        file.write(bytes(100_000))
+    sum(range(200_000))
+    bytearray(4_000_000)
+
+
+def stopped(pid):
+    """Stops a task and waits until it is off its CPU."""
+    os.kill(pid, signal.SIGSTOP)
+    while Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[0] != "T":
+        time.sleep(0.01)
+    time.sleep(0.05)
+    return pid
+
+
+def proc_io(pid):
+    """/proc/PID/io, of the thread."""
+    text = Path(f"/proc/{pid}/task/{pid}/io").read_text("ascii")
+    return {key: int(value) for key, value in re.findall(r"(\w+): (\d+)", text)}
+
+
+def compare(record, stats):
+    """Compares a task's record with TASKSTATS' of the same task, which does not move."""
+    identity, status, cpu = record["identity"], record["status"], record["cpu"]
+    for field in ("pid", "tgid", "ppid", "uid", "gid"):
+        assert identity[field] == stats[f"ac-{field}"], field
+    assert identity["comm"] == stats["ac-comm"][:16]
+    assert status["nice"] % 256 == stats["ac-nice"]
+    assert status["policy"] == stats["ac-sched"]
+    assert status["exit-code"] == stats["ac-exitcode"]
+    flags = set(status.get("flags", ()))
+    for bit, flag in ((1, "no-exec"), (2, "super-priv"), (8, "dump-core"), (16, "signaled")):
+        assert bool(stats["ac-flag"] & bit) == (flag in flags), (flag, stats["ac-flag"], flags)
+    assert cpu["user-time"] // 1000 == stats["ac-utime"]
+    assert cpu["system-time"] // 1000 == stats["ac-stime"]
+    assert cpu["user-time"] + cpu["system-time"] == stats["cpu-run-real-total"]
+    assert cpu["run-time"] == stats["cpu-run-virtual-total"]
+    for kind, name in KINDS.items():
+        delay = record.get(f"{kind}-delay")
+        if delay is None:
+            assert stats[f"{name}-count"] == stats[f"{name}-delay-total"] == 0, kind
+            continue
+        end = stats[f"{name}-delay-max-ts-sec"] * 10**9 + stats[f"{name}-delay-max-ts-nsec"]
+        assert delay == {
+            "count": stats[f"{name}-count"], "total": stats[f"{name}-delay-total"],
+            "longest": stats[f"{name}-delay-max"], "shortest": stats[f"{name}-delay-min"],
+            "longest-end": end}, kind
+    memory, io = record["memory"], record["io"]
+    assert memory["resident-integral"] // 1024 == stats["coremem"]
+    assert memory["virtual-integral"] // 1024 == stats["virtmem"]
+    assert memory.get("resident-max", 0) // 1024 == stats["hiwater-rss"]
+    assert memory.get("virtual-max", 0) // 1024 == stats["hiwater-vm"]
+    for field, value in io.items():
+        assert value & ~1023 == stats[field], field
+    assert record["faults"] == {"minor": stats["ac-minflt"], "major": stats["ac-majflt"]}
+    assert record["switches"] == {"voluntary": stats["nvcsw"], "involuntary": stats["nivcsw"]}
+    executable = record.get("executable", {"device": 0, "inode": 0})
+    assert executable == {"device": stats["ac-exe-dev"], "inode": stats["ac-exe-inode"]}
+
+
+def test_equality():
+    """Every field of a stopped task is TASKSTATS' and /proc's, asked for alone and dumped."""
+    family, taskstats = connect(), connect("taskstats")
+    with child(work, SOMEBODY) as pid:
+        stopped(pid)
+        record = family.task_get({"pid": pid})
+        assert record == tasks(family)[pid]
+        assert family.task_get({"pidfd": os.pidfd_open(pid)}) == record
+        stats = taskstats.get({"pid": pid})["aggr-pid"]["stats"]
+        compare(record, stats)
+
+        proc = proc_io(pid)
+        assert record["io"] == {
+            "read-char": proc["rchar"], "write-char": proc["wchar"],
+            "read-syscalls": proc["syscr"], "write-syscalls": proc["syscw"],
+            "read-bytes": proc["read_bytes"], "write-bytes": proc["write_bytes"],
+            "cancelled-write-bytes": proc["cancelled_write_bytes"]}
+        assert record["io"]["write-char"] >= 100_000
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()
+        assert record["faults"] == {"minor": int(stat[7]), "major": int(stat[9])}
+        text = Path(f"/proc/{pid}/status").read_text("ascii")
+        words = dict(re.findall(r"(\w+):\s+(\S+)", text))
+        assert record["switches"] == {
+            "voluntary": int(words["voluntary_ctxt_switches"]),
+            "involuntary": int(words["nonvoluntary_ctxt_switches"])}
+        assert record["memory"]["resident-max"] == int(words["VmHWM"]) * 1024
+        assert record["memory"]["virtual-max"] == int(words["VmPeak"]) * 1024
+        run, wait, count = Path(f"/proc/{pid}/schedstat").read_text("ascii").split()
+        assert record["cpu"]["run-time"] == int(run)
+        assert record["cpu-delay"]["total"] == int(wait)
+        assert record["cpu-delay"]["count"] == int(count)
+        image = os.stat(f"/proc/{pid}/exe")
+        assert record["executable"]["inode"] == image.st_ino
+        born = record["status"]["start-time"]
+        assert record["status"]["process-start-time"] == born
+        assert 0 <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) - born < 600 * 10**9
+
+        # A process of one thread is that thread.
+        process = family.process_get({"pid": pid})
+        assert process.pop("threads") == 1
+        assert process == record
+        assert [one["identity"]["pid"] for one in family.dump("process-get", {})].count(pid) == 1
+
+    # Threads of the kernel have no memory; all that are asleep are the same in both.
+    kthreads = {pid: one for pid, one in tasks(family).items()
+                if "kernel-thread" in one["status"]["flags"]}
+    assert kthreads
+    for record in kthreads.values():
+        assert "executable" not in record and "resident-max" not in record["memory"]
+
+
+def test_fields():
+    """Groups that are not asked for are not there."""
+    family = connect()
+    of_group = {"identity": {"identity"}, "status": {"status"}, "cpu": {"cpu"},
+                "memory": {"memory"}, "io": {"io"}, "faults": {"faults"},
+                "switches": {"switches"}, "executable": {"executable"}}
+    for group in GROUPS:
+        record = family.task_get({"pid": os.getpid(), "fields": {group}})
+        if group in of_group:
+            assert set(record) == of_group[group], (group, record)
+            continue
+        assert all(name.endswith("-delay") for name in record) and record, record
+        expected = {"count", "total"}
+        if group == "delay-extremes":
+            expected |= {"longest", "shortest", "longest-end"}
+        assert all(set(delay) == expected for delay in record.values()), record
+    assert family.task_get({"pid": os.getpid(), "fields": set()}) == {}
+    info = family.info_get({})
+    assert info["seam"] == "slot" and set(info["fields"]) == set(GROUPS), info
+    assert info["delays-on"] == int(Path("/proc/sys/kernel/task_delayacct").read_text("ascii"))
+    assert 0 < info["since"] < time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+
+
+def threads_of_all():
+    """The ids of all threads, by /proc."""
+    return {int(path.name) for path in Path("/proc").glob("[0-9]*/task/[0-9]*")}
+
+
+def test_filters():
+    """A dump has those that the filter says, and all of them."""
+    family = connect()
+    with child(uid=SOMEBODY) as pid:
+        everybody = tasks(family)
+        assert set(everybody) - threads_of_all() == set()
+        mine = tasks(family, filter={"uid": SOMEBODY})
+        assert set(mine) == {pid}
+        assert set(tasks(family, filter={"tgid": pid})) == {pid}
+        assert not tasks(family, filter={"tgid": pid, "uid": NOBODY})
+        users = tasks(family, filter={"no-kernel-threads": True})
+        assert {pid, os.getpid(), 1} <= set(users)
+        assert all("kernel-thread" not in one["status"].get("flags", ())
+                   for one in users.values())
+        root = everybody[pid]["status"]["cgroup-id"]
+        assert root == os.stat("/sys/fs/cgroup").st_ino if cgroups() else root
+        assert pid in tasks(family, filter={"cgroup-id": root})
+        assert pid in tasks(family, filter={"cgroup-id": root, "cgroup-alone": True})
+        if cgroups():
+            group = Path("/sys/fs/cgroup/taskacct/inner")
+            group.mkdir(parents=True)
+            (group / "cgroup.procs").write_text(str(pid), "ascii")
+            inner, outer = group.stat().st_ino, group.parent.stat().st_ino
+            assert set(tasks(family, filter={"cgroup-id": inner})) == {pid}
+            assert set(tasks(family, filter={"cgroup-id": outer})) == {pid}
+            assert not tasks(family, filter={"cgroup-id": outer, "cgroup-alone": True})
+            assert pid not in tasks(family, filter={"cgroup-id": root, "cgroup-alone": True})
+            (group.parents[1] / "cgroup.procs").write_text(str(pid), "ascii")
+            group.rmdir()
+            group.parent.rmdir()
+            refused(lambda: tasks(family, filter={"cgroup-id": inner}), errno.ENOENT,
+                    "no control group")
+
+
+def cgroups():
+    """Mounts control groups of version 2, if that has not been done."""
+    path = Path("/sys/fs/cgroup/cgroup.procs")
+    if not path.exists():
+        subprocess.run(["mount", "-t", "cgroup2", "none", "/sys/fs/cgroup"], check=True)
+    return path.exists()
+
+
+def test_refusals():
+    """Each refusal has words, and says which attribute is at fault."""
+    family = connect()
+    pidfd = os.pidfd_open(os.getpid())
+    with open("/dev/null", "rb") as null:
+        for request, error, says in (
+                ({}, errno.EINVAL, "neither a pid nor a pidfd"),
+                ({"pid": 1, "pidfd": pidfd}, errno.EINVAL, "one is enough"),
+                ({"pid": 0}, errno.ERANGE, ".pid"),
+                ({"pid": 1 << 31}, errno.ERANGE, ".pid"),
+                ({"pid": 4_000_000}, errno.ESRCH, "no such task"),
+                ({"pidfd": 9999}, errno.EBADF, "no open file"),
+                ({"pidfd": null.fileno()}, errno.EBADF, "not a pidfd"),
+                ({"pid": 1, "fields": 1 << 10}, errno.EINVAL, ".fields"),
+                ({"pid": 1, "filter": {"uid": 0}}, errno.EINVAL, "for dumps")):
+            refused(lambda request=request: family.task_get(request), error, says)
+    dump = family.dump
+    for request, error, says in (
+            ({"pid": 1}, errno.EINVAL, "there is a filter"),
+            ({"pidfd": pidfd}, errno.EINVAL, "there is a filter"),
+            ({"filter": {"tgid": 0}}, errno.ERANGE, ".filter.tgid"),
+            ({"filter": {"cgroup-alone": True}}, errno.EINVAL, "no control group"),
+            ({"filter": {"cgroup-id": 1 << 60}}, errno.ENOENT, "no control group"),
+            ({"filter": {"uid": 0xffffffff}}, errno.EINVAL, "no user")):
+        refused(lambda request=request: dump("task-get", request), error, says)
+    refused(lambda: family.task_get({"pid": 1, "threads": 1}), errno.EINVAL, "threads")
+    with child() as pid:
+        pass
+    refused(lambda: family.process_get({"pid": pid}), errno.ESRCH, "no such process")
+
+
+def test_reused_pid():
+    """A pidfd of a task that is gone does not answer for another one with its pid."""
+    family = connect()
+    with child() as pid:
+        pidfd = os.pidfd_open(pid)
+        assert family.task_get({"pidfd": pidfd})["identity"]["pid"] == pid
+    refused(lambda: family.task_get({"pidfd": pidfd}), errno.ESRCH, "no such task")
+    # clone3() with set_tid takes the very pid.
+    set_tid = array.array("i", [pid])
+    arguments = array.array("Q", [0, 0, 0, 0, signal.SIGCHLD, 0, 0, 0,
+                                  set_tid.buffer_info()[0], 1, 0])
+    again = LIBC.syscall(435, ctypes.c_void_p(arguments.buffer_info()[0]), 88)
+    if again == 0:
+        signal.pause()
+        os._exit(1)
+    try:
+        assert again == pid, (again, pid, ctypes.get_errno())
+        assert family.task_get({"pid": pid})["identity"]["pid"] == pid
+        refused(lambda: family.task_get({"pidfd": pidfd}), errno.ESRCH, "no such task")
+        refused(lambda: family.process_get({"pidfd": pidfd}), errno.ESRCH, "no such process")
+    finally:
+        os.kill(again, signal.SIGKILL)
+        os.waitpid(again, 0)
+
+
+def readable(pid):
+    """Whether C's /proc/PID/io can be read here."""
+    try:
+        Path(f"/proc/{pid}/io").read_text("ascii")
+        return True
+    except PermissionError:
+        return False
+
+
+def check_sees(family, pids, expected):
+    """Fails unless the socket shows those, one by one and dumped, and no others of them."""
+    seen = set(tasks(family))
+    processes = {one["identity"]["pid"] for one in family.dump("process-get", {})}
+    for pid in pids:
+        assert (pid in seen) == (pid in expected), (pid, expected)
+        assert (pid in processes) == (pid in expected), (pid, expected)
+        if pid in expected:
+            assert family.task_get({"pid": pid})["identity"]["pid"] == pid
+        else:
+            refused(lambda pid=pid: family.task_get({"pid": pid}), errno.EPERM, "/proc/PID/io")
+            refused(lambda pid=pid: family.process_get({"pid": pid}), errno.EPERM, "/proc/PID/io")
+
+
+def test_who_sees_what():
+    """Who may read /proc/PID/io sees a task, through a socket that whoever opened may, too."""
+    root_socket = connect()
+    with child() as of_root, child(uid=NOBODY) as of_nobody, child(uid=SOMEBODY) as of_somebody:
+        pids = [1, os.getpid(), of_root, of_nobody, of_somebody]
+        check_sees(root_socket, pids, set(pids))
+
+        def as_user(uid, pid):
+            become(uid)
+            expected = {pid for pid in pids if readable(pid)}
+            assert expected == {pid}
+            check_sees(connect(), pids, expected)
+            # One that root has opened shows no more.
+            check_sees(root_socket, pids, expected)
+            # A thread that does not dump is hidden, as in /proc.
+            me = os.getpid()
+            assert tasks(connect()).keys() == {me, pid}
+
+        in_child(lambda: as_user(NOBODY, of_nobody))
+        in_child(lambda: as_user(SOMEBODY, of_somebody))
+
+        # And root sees through one that nobody has opened what nobody does.
+        ours, theirs = socket.socketpair()
+
+        def open_as_nobody():
+            become(NOBODY)
+            family = connect()
+            socket.send_fds(theirs, [b"x"], [family.sock.fileno()])
+
+        in_child(open_as_nobody)
+        _, fds, _, _ = socket.recv_fds(ours, 1, 1)
+        handed = connect()
+        os.dup2(fds[0], handed.sock.fileno())
+        check_sees(handed, pids, {of_nobody})
+        # Not even itself, which C's ptrace_may_access() would allow.
+        refused(lambda: handed.task_get({"pid": os.getpid()}), errno.EPERM, "/proc/PID/io")
+
+        # A privileged reader gets no more than who began the dump may see.
+        def begin_as_nobody():
+            become(NOBODY)
+            raw_dump_begin(handed.sock, handed.nlproto.family_id)
+
+        in_child(begin_as_nobody)
+        assert raw_dump_end(handed.sock) <= {of_nobody}
+
+
+def test_namespaces():
+    """Ids are those of the caller's pid and user namespaces, privileges the initial one's."""
+    outside = os.getpid()
+
+    def inside():
+        # The first of a pid namespace, with all privileges in a user namespace.
+        family = connect()
+        assert os.getpid() == 1
+        with child() as pid:
+            records = tasks(family)
+            assert set(records) == {1, pid}, records.keys()
+            for record in records.values():
+                assert record["identity"]["uid"] == 0
+            assert records[pid]["identity"]["ppid"] == 1
+            assert records[1]["identity"]["ppid"] == 0
+            refused(lambda: family.task_get({"pid": outside}), errno.ESRCH, "no such task")
+            assert set(tasks(family, filter={"uid": 0})) == {1, pid}
+            refused(lambda: tasks(family, filter={"uid": SOMEBODY}), errno.EINVAL, "no user")
+
+    def unshared():
+        become(SOMEBODY)
+        assert LIBC.prctl(4, 1, 0, 0, 0) == 0
+        assert LIBC.unshare(CLONE_NEWUSER | CLONE_NEWPID) == 0, ctypes.get_errno()
+        Path("/proc/self/setgroups").write_text("deny", "ascii")
+        Path("/proc/self/uid_map").write_text(f"0 {SOMEBODY} 1", "ascii")
+        Path("/proc/self/gid_map").write_text(f"0 {SOMEBODY} 1", "ascii")
+        in_child(inside)
+        # Still in the outer pid namespace: nobody else's tasks for all these privileges.
+        assert 1 not in tasks(connect())
+
+    in_child(unshared)
+
+
+def raw_dump_begin(sock, family_id, fields=1, sequence=1):
+    """Asks for a dump of threads."""
+    attribute = struct.pack("=HHI", 8, FIELDS, fields)
+    length = 20 + len(attribute)
+    sock.send(struct.pack("=IHHIIBBH", length, family_id, DUMP, sequence, 0, TASK_GET, 1, 0)
+              + attribute)
+
+
+def raw_dump_end(sock, size=65536):
+    """Reads a dump to its end; returns the ids, each of which may be there once."""
+    ids = []
+    while True:
+        data, _, flags, _ = sock.recvmsg(size)
+        assert not flags & socket.MSG_TRUNC, "a message is cut off"
+        while data:
+            length, kind = struct.unpack_from("=IH", data)
+            if kind == DONE:
+                assert struct.unpack_from("=i", data, 16) == (0,)
+                assert ids == sorted(set(ids)), "not in order, or twice"
+                return set(ids)
+            assert kind != ERROR, struct.unpack_from("=i", data, 16)
+            assert struct.unpack_from("=HHHH", data, 20)[1] == 0x8000 | IDENTITY
+            ids.append(struct.unpack_from("=I", data, 28)[0])
+            data = data[length:]
+
+
+def test_exact_dumps():
+    """1,000 dumps under a storm of forks: who lives throughout is there exactly once."""
+    family = connect()
+    family_id = family.nlproto.family_id
+    storm = os.fork()
+    if storm == 0:
+        while True:
+            pids = []
+            for _ in range(random.randrange(1, 20)):
+                pid = os.fork()
+                if pid == 0:
+                    os._exit(0)
+                pids.append(pid)
+            for pid in pids:
+                os.waitpid(pid, 0)
+    constant = []
+    try:
+        for _ in range(60):
+            pid = os.fork()
+            if pid == 0:
+                while True:
+                    signal.pause()
+            constant.append(pid)
+        lasting = {1, os.getpid(), *constant}
+        come_and_gone = set()
+        for number in range(1000):
+            # Also sizes that nothing is aligned to; a socket is dumped to with its largest.
+            size = 4096 + number
+            raw_dump_begin(family.sock, family_id)
+            seen = raw_dump_end(family.sock, size)
+            assert lasting <= seen, (number, lasting - seen)
+            come_and_gone |= seen - lasting
+        assert len(come_and_gone) > 100, "there was no storm"
+    finally:
+        for pid in [storm, *constant]:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def test_small_buffers():
+    """With small buffers, dumps are the same."""
+    small = connect(recv_size=4096)
+    with child() as one, child() as other:
+        for pid in (one, other):
+            stopped(pid)
+        wide = tasks(connect())
+        narrow = tasks(small)
+        for pid in (one, other):
+            assert narrow[pid] == wide[pid]
+
+
+def test_threads():
+    """A process's record is the sum over the threads that live and have lived."""
+    program = """
+import threading, time, sys
+def work():
+    sum(range(300_000))
+    with open("/dev/null", "wb") as file:
+        file.write(bytes(10_000))
+for _ in range(5):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+wait = threading.Event()
+for _ in range(3):
+    threading.Thread(target=wait.wait, daemon=True).start()
+print("ready", flush=True)
+time.sleep(1000)
+"""
+    family, taskstats = connect(), connect("taskstats")
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        pid = stopped(process.pid)
+        record = family.process_get({"pid": pid})
+        members = tasks(family, filter={"tgid": pid})
+        assert record["threads"] == len(members) == 4
+        leader = members[pid]
+        assert record["identity"] == leader["identity"]
+        assert record["status"] == leader["status"]
+        stats = taskstats.get({"tgid": pid})["aggr-tgid"]["stats"]
+        assert (record["cpu"]["user-time"] + record["cpu"]["system-time"]
+                == stats["cpu-run-real-total"])
+        assert record["cpu"]["run-time"] == stats["cpu-run-virtual-total"]
+        assert record["cpu-delay"]["count"] == stats["cpu-count"]
+        assert record["cpu-delay"]["total"] == stats["cpu-delay-total"]
+        assert record["switches"] == {"voluntary": stats["nvcsw"],
+                                      "involuntary": stats["nivcsw"]}
+        longest = max(one["cpu-delay"]["longest"] for one in members.values()
+                      if "cpu-delay" in one)
+        assert record["cpu-delay"]["longest"] >= longest
+        text = Path(f"/proc/{pid}/io").read_text("ascii")
+        proc = {key: int(value) for key, value in re.findall(r"(\w+): (\d+)", text)}
+        assert record["io"]["write-char"] == proc["wchar"] >= 50_000
+        assert record["io"]["read-syscalls"] == proc["syscr"]
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()
+        assert record["faults"] == {"minor": int(stat[7]), "major": int(stat[9])}
+        # Those that have ended have used some of it.
+        for field in ("user-time", "run-time"):
+            assert record["cpu"][field] > sum(one["cpu"][field] for one in members.values())
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_unload():
+    """A dump that is given up in the middle holds the module until its socket is closed."""
+    family = connect()
+    raw_dump_begin(family.sock, family.nlproto.family_id, fields=1023)
+    # The first round comes with the request, the rest is there to be read.
+    refused(lambda: family.dump("task-get", {}), errno.EBUSY)
+    unload = subprocess.run(["rmmod", MODULE.stem], check=False, stderr=subprocess.PIPE)
+    assert unload.returncode != 0, "unloaded in the middle of a dump"
+    family.sock.close()
+    subprocess.run(["rmmod", MODULE.stem], check=True)
+    subprocess.run(["insmod", MODULE], check=True)
+
+
+def main():
+    """Loads the module, runs the tests, and unloads it."""
+    tests = {name: test for name, test in globals().items() if name.startswith("test_")}
+    names = sys.argv[3:] or list(tests)
+    if not Path(f"/sys/module/{MODULE.stem}").exists():
+        subprocess.run(["insmod", MODULE], check=True)
+    for name in names:
+        begin = time.monotonic()
+        tests[name]()
+        print(f"{name}: ok, {time.monotonic() - begin:.1f} s", flush=True)
+    subprocess.run(["rmmod", MODULE.stem], check=True)
+    print(f"taskacct: {len(names)} tests passed")
+
+
+if __name__ == "__main__":
+    main()
