@@ -25,6 +25,7 @@
 #include <linux/taskstats_kern.h>
 #include <linux/topology.h>
 #include <linux/uidgid.h>
+#include <net/genetlink.h>
 #include <net/sock.h>
 #ifdef SEAM_LIVEPATCH
 #include "../rust/seam/livepatch.h"

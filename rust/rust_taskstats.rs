@@ -30,12 +30,16 @@ mod taskstats;
 mod test;
 
 use crate::{
+    abstractions::place::Occupied,
     genetlink::{
         Family,
         Registration, //
     },
     seam::Provider,
-    taskacct::Taskacct,
+    taskacct::{
+        Exits,
+        Taskacct, //
+    },
     taskstats::Taskstats, //
 };
 use kernel::{
@@ -58,9 +62,12 @@ static TASKACCT: Family<Taskacct> =
 /// The module: the family is registered, and the provider attached, as long as it exists.
 #[pin_data]
 struct TaskstatsModule {
-    _taskacct: Registration<Taskacct>,
+    // The order matters: fields are dropped in it. Exiting tasks send to the groups of the family,
+    // whose numbers may be others' once it has gone.
     #[pin]
     _provider: Provider<Taskstats>,
+    _taskacct: Registration<Taskacct>,
+    _exits: Occupied<Exits>,
 }
 
 impl kernel::InPlaceModule for TaskstatsModule {
@@ -69,12 +76,10 @@ impl kernel::InPlaceModule for TaskstatsModule {
         test::oracle::install();
 
         try_pin_init!(Self {
-            _taskacct: {
-                TASKACCT.data().begin();
-                TASKACCT.register()?
-            },
+            _exits: TASKACCT.data().begin()?,
+            _taskacct: TASKACCT.register()?,
             // Attaching is the last thing that happens: nothing after it may fail.
-            _provider <- Provider::attach(Family::new(module, Taskstats::new())),
+            _provider <- Provider::attach(Family::new(module, Taskstats::new(&TASKACCT))),
         })
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod namespace;
 pub(crate) mod numa;
 pub(crate) mod per_cpu;
 pub(crate) mod pids;
+pub(crate) mod place;
 pub(crate) mod rw_semaphore;
 pub(crate) mod task;
 pub(crate) mod thread_group;

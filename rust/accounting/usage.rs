@@ -55,6 +55,19 @@ impl Usage {
     /// earlier; those of a thread that is exiting at this moment may be counted twice, as in
     /// TASKSTATS.
     pub(crate) fn of_process(task: &Task) -> Option<Self> {
+        Self::sum(task, false)
+    }
+
+    /// Sums up the process of `task`, which is the last thread to end and has left its delays to
+    /// the process, or returns `None` if it has been released.
+    pub(crate) fn of_ended_process(task: &Task) -> Option<Self> {
+        let mut usage = Self::sum(task, true)?;
+        usage.threads = 0;
+        Some(usage)
+    }
+
+    /// `has_ended` tells that all threads have left their delays, as far as threads do.
+    fn sum(task: &Task, has_ended: bool) -> Option<Self> {
         let mut process = SighandGuard::lock(task)?;
         let left = process.left_by_exited::<Record>().map(|left| left.delays());
         let released = process.released();
@@ -79,7 +92,7 @@ impl Usage {
                 }
             }
             // Where threads leave their delays to the process, those that have exited have.
-            usage.add(thread, lives || left.is_none());
+            usage.add(thread, (lives && !has_ended) || left.is_none());
         }
         Some(usage)
     }

@@ -227,6 +227,27 @@ impl<T: Operations> Family<T> {
     }
 }
 
+impl<T: Operations> Family<T> {
+    /// Returns whether a group of the family has members in the initial network namespace. Mirrors
+    /// `genl_has_listeners()`.
+    ///
+    /// `group` is an index into [`Operations::GROUPS`]; there are no members of groups that do not
+    /// exist.
+    #[inline]
+    pub(crate) fn has_listeners(&self, group: usize) -> bool {
+        // SAFETY: The family is valid, and has this group. The initial network namespace lives for
+        // ever. CAST: There are at most 255 groups.
+        group < T::GROUPS.len()
+            && unsafe {
+                bindings::genl_has_listeners(
+                    self.as_raw(),
+                    &raw mut bindings::init_net,
+                    group as c_uint,
+                )
+            }
+    }
+}
+
 impl<T: Operations> Registration<T> {
     /// Returns the family.
     #[inline]

@@ -3,6 +3,12 @@
 
 #include "../../include/bindings_helper.h"
 
+__rust_helper bool rust_helper_genl_has_listeners(const struct genl_family *family,
+						  struct net *net, unsigned int group)
+{
+	return genl_has_listeners(family, net, group);
+}
+
 __rust_helper void rust_helper_skb_reserve(struct sk_buff *skb, int len)
 {
 	skb_reserve(skb, len);

@@ -28,3 +28,10 @@ pub(crate) trait ExitHook: Operations {
     /// `group_dead` tells that no other thread of the process is alive.
     fn exit(family: &Family<Self>, task: &CurrentTask, group_dead: bool);
 }
+
+/// Who else is told of a task that exits.
+pub(crate) trait ExitObserver: Sync {
+    /// Called by each exiting task for itself, as [`ExitHook::exit()`] is, after the task has left
+    /// what it used to its process.
+    fn exit(&self, task: &CurrentTask, group_dead: bool);
+}

@@ -3,8 +3,16 @@
 //! The family: its name and its commands.
 
 use super::{
+    exits::{
+        Exits,
+        Subscription, //
+    },
     info,
     process,
+    subscribe::{
+        GetStats,
+        SetFilter, //
+    },
     task,
     uapi::{
         TASKACCT_FAMILY_NAME,
@@ -12,20 +20,35 @@ use super::{
     }, //
 };
 use crate::{
-    abstractions::time::monotonic_ns,
+    abstractions::{
+        place::{
+            Occupied,
+            Place, //
+        },
+        time::monotonic_ns, //
+    },
     genetlink::{
+        Membership,
+        MulticastGroup,
         Operation,
         Operations, //
     },
 };
-use kernel::sync::atomic::{
-    Atomic,
-    Relaxed, //
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
 };
 
 /// What the commands of the family share.
 pub(crate) struct Taskacct {
     since: Atomic<u64>,
+    pub(super) exits: Place<Exits>,
 }
 
 impl Taskacct {
@@ -33,12 +56,14 @@ impl Taskacct {
     pub(crate) const fn new() -> Self {
         Self {
             since: Atomic::new(0),
+            exits: Place::empty(),
         }
     }
 
-    /// Notes that the module is being loaded.
-    pub(crate) fn begin(&self) {
+    /// Prepares it for requests, from when the module is loaded until what is returned is dropped.
+    pub(crate) fn begin(&'static self) -> Result<Occupied<Exits>> {
         self.since.store(monotonic_ns(), Relaxed);
+        self.exits.put(Arc::pin_init(Exits::new(), GFP_KERNEL)?)
     }
 
     /// Returns when the module was loaded, in nanoseconds of the monotonic clock.
@@ -56,7 +81,12 @@ impl Operations for Taskacct {
         Operation::new::<task::Get>(),
         Operation::new::<process::Get>(),
         Operation::new::<info::Get>(),
+        Operation::new::<SetFilter>(),
+        Operation::new::<GetStats>(),
     ];
+    const GROUPS: &'static [MulticastGroup] =
+        &[MulticastGroup::const_new(c"exits", Membership::NetAdmin)];
 
-    type SocketPrivate = ();
+    /// A filter goes with its socket.
+    type SocketPrivate = Subscription;
 }

@@ -10,7 +10,10 @@ use super::uapi::{
     TASKACCT_FIELD_MASK,
     TASKACCT_FIELD_MEMORY, //
 };
-use crate::genetlink::Attributes;
+use crate::genetlink::{
+    Attribute,
+    Attributes, //
+};
 use kernel::prelude::*;
 
 /// Groups of fields, `TASKACCT_FIELD_*`.
@@ -18,7 +21,7 @@ use kernel::prelude::*;
 pub(super) struct Fields(u32);
 
 impl Fields {
-    /// What this kernel can count.
+    /// What this kernel can count, all groups of it.
     pub(super) const COUNTED: Self = Self(if cfg!(CONFIG_TASK_XACCT) {
         TASKACCT_FIELD_MASK
     } else {
@@ -27,7 +30,12 @@ impl Fields {
 
     /// Returns what a request asks for, all without the attribute.
     pub(super) fn wanted(attributes: Attributes<'_>) -> Result<Self> {
-        let mut fields = match attributes.get(TASKACCT_A_TASK_FIELDS) {
+        Self::of_attribute(attributes.get(TASKACCT_A_TASK_FIELDS))
+    }
+
+    /// Returns what an attribute says, all without one.
+    pub(super) fn of_attribute(fields: Option<Attribute<'_>>) -> Result<Self> {
+        let mut fields = match fields {
             Some(fields) => fields.u32()?,
             None => TASKACCT_FIELD_MASK,
         };

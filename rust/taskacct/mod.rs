@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 
 mod dump;
+mod exit;
+mod exits;
 mod family;
 mod fields;
 mod filter;
@@ -14,8 +16,12 @@ mod info;
 mod process;
 mod record;
 mod request;
+mod subscribe;
 mod task;
 mod uapi;
 mod viewer;
 
-pub(crate) use self::family::Taskacct;
+pub(crate) use self::{
+    exits::Exits,
+    family::Taskacct, //
+};

@@ -258,6 +258,20 @@ pub(super) fn put_process(
 ) -> Result {
     let usage = Usage::of_process(leader.task()).ok_or(ESRCH)?;
 
+    put_usage(payload, tgid, leader, &usage, fields, namespaces, rcu)
+}
+
+/// Appends what is known of the process with the id `tgid`, led by `leader`, which has used
+/// `usage`. [`ESRCH`] and [`EMSGSIZE`] as above.
+pub(super) fn put_usage(
+    payload: &mut Payload,
+    tgid: u32,
+    leader: TaskView<'_>,
+    usage: &Usage,
+    fields: Fields,
+    namespaces: Namespaces<'_>,
+    rcu: &rcu::Guard,
+) -> Result {
     payload.push(AttributeU32::of::<TASKACCT_A_TASK_THREADS>(usage.threads))?;
     put_who(payload, tgid, leader, fields, namespaces, rcu)?;
     if fields.has(TASKACCT_FIELD_CPU) {

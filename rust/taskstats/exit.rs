@@ -47,6 +47,8 @@ impl ExitHook for Taskstats {
             leave_to_process(task);
         }
 
+        family.data().observer.exit(task, group_dead);
+
         let listeners = family.data().listeners.this_cpu();
         if listeners.is_empty() {
             return;

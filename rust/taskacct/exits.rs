@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sockets that are sent what exits, each what its filter lets through, and what they are told of
+//! what they did not get.
+
+use super::{
+    fields::Fields,
+    uapi::{
+        TASKACCT_A_EXIT_FILTER_ANCESTOR,
+        TASKACCT_A_EXIT_FILTER_CGROUP_ALONE,
+        TASKACCT_A_EXIT_FILTER_CGROUP_ID,
+        TASKACCT_A_EXIT_FILTER_FAILED,
+        TASKACCT_A_EXIT_FILTER_FIELDS,
+        TASKACCT_A_EXIT_FILTER_PROCESSES,
+        TASKACCT_A_EXIT_FILTER_THREADS,
+        TASKACCT_A_EXIT_FILTER_UID, //
+    },
+};
+use crate::{
+    abstractions::{
+        cgroup::Cgroup,
+        credentials::User,
+        namespace::Namespaces,
+        rw_semaphore::{
+            new_rw_semaphore,
+            RwSemaphore, //
+        },
+        task::TaskView, //
+    },
+    genetlink::{
+        Attributes,
+        Packet,
+        Refusal,
+        Socket, //
+    },
+};
+use kernel::{
+    alloc::{
+        flags,
+        KVec, //
+    },
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        rcu,
+        Arc,
+        SetOnce, //
+    },
+};
+
+/// What ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    Thread,
+    Process,
+}
+
+/// What a socket is sent.
+pub(super) struct ExitFilter {
+    pub(super) fields: Fields,
+    threads: bool,
+    processes: bool,
+    failed: bool,
+    user: Option<User>,
+    cgroup: Option<Cgroup>,
+    alone: bool,
+    ancestor: Option<u32>,
+}
+
+impl ExitFilter {
+    /// Reads a filter. All ids are those of the initial namespaces.
+    pub(super) fn new(attributes: Attributes<'_>) -> Result<Self, Refusal<'_>> {
+        let alone = attributes.get(TASKACCT_A_EXIT_FILTER_CGROUP_ALONE);
+        let cgroup = match (attributes.get(TASKACCT_A_EXIT_FILTER_CGROUP_ID), alone) {
+            (Some(id), _) => Some(Cgroup::from_id(id.uint()?).map_err(|errno| {
+                Refusal::new(errno, c"no control group of version 2 has this id").at(id)
+            })?),
+            (None, Some(alone)) => {
+                return Err(Refusal::new(EINVAL, c"alone, but no control group").at(alone))
+            }
+            (None, None) => None,
+        };
+        let user = match attributes.get(TASKACCT_A_EXIT_FILTER_UID) {
+            Some(uid) => Some(
+                User::in_namespace(Namespaces::init().user, uid.u32()?)
+                    .ok_or_else(|| Refusal::new(EINVAL, c"no user has this id").at(uid))?,
+            ),
+            None => None,
+        };
+        let has = |attribute| attributes.get(attribute).is_some();
+        let (threads, processes) = (
+            has(TASKACCT_A_EXIT_FILTER_THREADS),
+            has(TASKACCT_A_EXIT_FILTER_PROCESSES),
+        );
+        if !threads && !processes {
+            return Err(Refusal::new(EINVAL, c"neither threads nor processes"));
+        }
+        Ok(Self {
+            fields: Fields::of_attribute(attributes.get(TASKACCT_A_EXIT_FILTER_FIELDS))?,
+            threads,
+            processes,
+            failed: has(TASKACCT_A_EXIT_FILTER_FAILED),
+            user,
+            cgroup,
+            alone: alone.is_some(),
+            ancestor: match attributes.get(TASKACCT_A_EXIT_FILTER_ANCESTOR) {
+                Some(ancestor) => Some(ancestor.u32()?),
+                None => None,
+            },
+        })
+    }
+
+    /// Returns whether the end of `task`, or of its process with it, is sent.
+    fn matches(&self, task: TaskView<'_>, ending: Ending, rcu: &rcu::Guard) -> bool {
+        match ending {
+            Ending::Thread if !self.threads => return false,
+            Ending::Process if !self.processes => return false,
+            _ => {}
+        }
+        if self.failed && task.exit_code() == 0 {
+            return false;
+        }
+        if let Some(user) = self.user {
+            if !user.is_real_of(task.credentials(rcu)) {
+                return false;
+            }
+        }
+        if let Some(cgroup) = &self.cgroup {
+            if !cgroup.has(task, self.alone, rcu) {
+                return false;
+            }
+        }
+        self.ancestor
+            .is_none_or(|ancestor| descends(task, ancestor, rcu))
+    }
+}
+
+/// Returns whether the process of `task` was started by the one with the id `ancestor` in the
+/// initial namespace, or by one that was, as far as parents have not been replaced by reapers.
+fn descends(task: TaskView<'_>, ancestor: u32, rcu: &rcu::Guard) -> bool {
+    /// The most generations: parents change while they are walked.
+    const MOST: usize = 4096;
+    let init = Namespaces::init().pid;
+    let mut next = task.real_parent(rcu);
+
+    for _ in 0..MOST {
+        let Some(parent) = next else {
+            return false;
+        };
+        // CAST: Ids of tasks are not negative.
+        let id = parent.tgid_nr_ns(init, rcu) as u32;
+        if id == ancestor {
+            return true;
+        }
+        if id <= 1 {
+            return false;
+        }
+        next = parent.real_parent(rcu);
+    }
+    false
+}
+
+/// What has become of the messages for a socket.
+pub(super) struct Counts {
+    /// All that its filter let through.
+    pub(super) matched: Atomic<u64>,
+    /// Those that were put into its buffer.
+    pub(super) delivered: Atomic<u64>,
+    /// Those that its buffer had no room for, or that it refused.
+    pub(super) lost_full: Atomic<u64>,
+    /// Those that there was no memory for.
+    pub(super) lost_memory: Atomic<u64>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            matched: Atomic::new(0),
+            delivered: Atomic::new(0),
+            lost_full: Atomic::new(0),
+            lost_memory: Atomic::new(0),
+        }
+    }
+}
+
+struct Subscriber {
+    socket: ARef<Socket>,
+    filter: ExitFilter,
+    counts: Arc<Counts>,
+}
+
+/// The sockets that have a filter.
+#[pin_data]
+pub(crate) struct Exits {
+    #[pin]
+    subscribers: RwSemaphore<KVec<Subscriber>>,
+    /// How many there are, for a look without the lock.
+    number: Atomic<usize>,
+}
+
+impl Exits {
+    /// Returns an initializer; there are no sockets yet.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            subscribers <- new_rw_semaphore!(KVec::new(), c"taskacct_exits"),
+            number: Atomic::new(0),
+        })
+    }
+
+    /// Returns whether there are none. One that comes at the same time may be missed.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.number.load(Relaxed) == 0
+    }
+
+    /// Gives `socket` a filter, instead of the one that it has, if any. With [`ENOMEM`], nothing
+    /// changes.
+    fn set(&self, socket: &Socket, filter: ExitFilter, counts: &Arc<Counts>) -> Result {
+        let new = Subscriber {
+            socket: socket.into(),
+            filter,
+            counts: counts.clone(),
+        };
+        // Memory is allocated without the lock: exiting tasks wait for it, and may be what memory
+        // is waited for.
+        let mut room = KVec::new();
+        loop {
+            let mut subscribers = self.subscribers.write();
+            if let Some(old) = subscribers
+                .iter_mut()
+                .find(|subscriber| subscriber.socket.is(socket))
+            {
+                let old = core::mem::replace(old, new);
+                drop(subscribers);
+                drop(old);
+                return Ok(());
+            }
+            if room.capacity() > subscribers.len() {
+                // Neither allocates: there is room for all of them.
+                for subscriber in subscribers.drain_all() {
+                    room.push_within_capacity(subscriber).map_err(|_| ENOMEM)?;
+                }
+                room.push_within_capacity(new).map_err(|_| ENOMEM)?;
+                core::mem::swap(&mut *subscribers, &mut room);
+                self.number.store(subscribers.len(), Relaxed);
+                drop(subscribers);
+                return Ok(());
+            }
+            let wanted = subscribers.len().wrapping_add(1);
+            drop(subscribers);
+            room = KVec::with_capacity(wanted, flags::GFP_KERNEL)?;
+        }
+    }
+
+    /// Takes the filter of `socket` away, if it has one.
+    fn remove(&self, socket: &Socket) {
+        let mut subscribers = self.subscribers.write();
+        subscribers.retain(|subscriber| !subscriber.socket.is(socket));
+        self.number.store(subscribers.len(), Relaxed);
+    }
+
+    /// Sends what ends to all whose filters let it through: `packet` makes the message with the
+    /// groups of fields that one wants, if there is memory for it.
+    pub(super) fn send(
+        &self,
+        task: TaskView<'_>,
+        ending: Ending,
+        packet: impl Fn(Fields) -> Result<Packet>,
+    ) {
+        for subscriber in self.subscribers.read().iter() {
+            let matches = subscriber.filter.matches(task, ending, &rcu::read_lock());
+            if !matches {
+                continue;
+            }
+            let counts = &subscriber.counts;
+            counts.matched.fetch_add(1, Relaxed);
+            let what = match packet(subscriber.filter.fields) {
+                Ok(packet) => match subscriber.socket.send(packet) {
+                    Ok(()) => &counts.delivered,
+                    Err(_) => &counts.lost_full,
+                },
+                Err(_) => &counts.lost_memory,
+            };
+            what.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// What the family keeps for a socket: nothing until it sets a filter for the first time. The
+/// filter goes with the socket.
+#[derive(Default)]
+pub(crate) struct Subscription(SetOnce<Subscribed>);
+
+struct Subscribed {
+    exits: Arc<Exits>,
+    socket: ARef<Socket>,
+    counts: Arc<Counts>,
+}
+
+impl Subscription {
+    /// Sets the filter of `socket`, whose subscription this is; none ends it.
+    pub(super) fn set(
+        &self,
+        exits: &Arc<Exits>,
+        socket: &Socket,
+        filter: Option<ExitFilter>,
+    ) -> Result {
+        if self.0.as_ref().is_none() {
+            // Of two at once, one is the first.
+            self.0.populate(Subscribed {
+                exits: exits.clone(),
+                socket: socket.into(),
+                counts: Arc::new(Counts::default(), flags::GFP_KERNEL)?,
+            });
+        }
+        let subscribed = self.0.as_ref().ok_or(EAGAIN)?;
+        match filter {
+            Some(filter) => exits.set(socket, filter, &subscribed.counts),
+            None => {
+                exits.remove(socket);
+                Ok(())
+            }
+        }
+    }
+
+    /// Returns what has become of the messages, if the socket ever set a filter.
+    pub(super) fn counts(&self) -> Option<&Counts> {
+        self.0.as_ref().map(|subscribed| &*subscribed.counts)
+    }
+}
+
+impl Drop for Subscribed {
+    fn drop(&mut self) {
+        self.exits.remove(&self.socket);
+    }
+}
