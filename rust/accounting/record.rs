@@ -104,7 +104,8 @@ impl Record {
     #[cfg(test_build)]
     fn with_extremes_of(mut self, other: &Self) -> Self {
         const EXTREMES: usize = core::mem::offset_of!(Stats, cpu_delay_max);
-        self.as_mut_bytes()[EXTREMES..].copy_from_slice(&other.as_bytes()[EXTREMES..]);
+        let mut other = other.clone();
+        self.as_mut_bytes()[EXTREMES..].copy_from_slice(&other.as_mut_bytes()[EXTREMES..]);
         self
     }
 
