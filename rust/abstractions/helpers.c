@@ -89,6 +89,13 @@ __rust_helper unsigned long rust_helper_get_mm_hiwater_vm(struct mm_struct *mm)
 	return get_mm_hiwater_vm(mm);
 }
 
+#ifndef CONFIG_USER_NS
+__rust_helper kuid_t rust_helper_make_kuid(struct user_namespace *from, uid_t uid)
+{
+	return make_kuid(from, uid);
+}
+#endif
+
 __rust_helper const struct cred *rust_helper_override_creds(const struct cred *cred)
 {
 	return override_creds(cred);

@@ -197,7 +197,7 @@ pub(crate) fn of_stats(stats: &Stats) -> [Delay; 8] {
 
 /// Returns the sum, or 0 if it is less than `total`: C takes both as signed here.
 #[inline(always)]
-const fn signed_sum(total: u64, more: u64) -> u64 {
+pub(crate) const fn signed_sum(total: u64, more: u64) -> u64 {
     let sum = total.wrapping_add(more);
     // CAST: The bits are what counts.
     if (sum as i64) < (total as i64) {
@@ -209,7 +209,7 @@ const fn signed_sum(total: u64, more: u64) -> u64 {
 
 /// Returns the sum, or 0 if it is less than `total`.
 #[inline(always)]
-const fn unsigned_sum(total: u64, more: u64) -> u64 {
+pub(crate) const fn unsigned_sum(total: u64, more: u64) -> u64 {
     let sum = total.wrapping_add(more);
     if sum < total {
         0

@@ -11,6 +11,7 @@ use crate::{
     },
     accounting::{
         basic,
+        delay,
         extended,
         layout::Field, //
     },
@@ -117,6 +118,31 @@ mod arithmetic {
     }
 
     #[test]
+    fn memory_is_in_kibibyte_microseconds() {
+        const SIZE: u64 = PAGE_SIZE as u64;
+        assert_eq!(extended::kibibyte_usecs(999), 999 * SIZE / 1000);
+        assert_eq!(extended::kibibyte_usecs(1000), SIZE);
+        assert_eq!(extended::kibibyte_usecs(2001), 2 * SIZE + SIZE / 1000);
+        // What fits as a result is not lost on the way: TASKSTATS' unit of this wraps.
+        let large = u64::MAX / SIZE + 1;
+        assert!(extended::kibibyte_usecs(large) > u64::MAX / 1001);
+        assert_eq!(
+            extended::kibibyte_usecs(123_456_789) / 1024,
+            extended::megabyte_usecs(123_456_789)
+        );
+    }
+
+    #[test]
+    fn totals_that_overflow_become_zero() {
+        assert_eq!(delay::signed_sum(1, 2), 3);
+        assert_eq!(delay::signed_sum(i64::MAX as u64, 1), 0);
+        assert_eq!(delay::signed_sum(u64::MAX, 1), 0);
+        assert_eq!(delay::unsigned_sum(i64::MAX as u64, 1), 1 << 63);
+        assert_eq!(delay::unsigned_sum(u64::MAX, 0), u64::MAX);
+        assert_eq!(delay::unsigned_sum(u64::MAX, 1), 0);
+    }
+
+    #[test]
     fn high_water_is_in_kilobytes() {
         assert_eq!(extended::kilobytes(3), 3 * PAGE_SIZE as u64 / 1024);
         assert_eq!(extended::kilobytes(u64::MAX / PAGE_SIZE as u64 + 1), 0);
@@ -165,6 +191,8 @@ mod messages {
         accounting::layout::VERSION,
         genetlink::{
             flags_are_as_bindgen_sets_them,
+            AttributeU32,
+            AttributeU64,
             Family,
             GenlMsg,
             NetlinkSkBuff,
@@ -275,6 +303,28 @@ mod messages {
             Ok(())
         })?;
         assert_eq!(packet.bytes().len(), HEADERS + 8 + 4 + 8);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_laid_out_before_is_pushed_anywhere() -> Result {
+        let packet = message(room(32)?, |message| {
+            message.push(AttributeU64::of::<7>(u64::MAX - 1))?;
+            message.push([AttributeU32::of::<1>(2), AttributeU32::of::<3>(4)])?;
+            // Of what does not fit, nothing is there.
+            assert_eq!(message.push(AttributeU64::of::<8>(1)), Err(EMSGSIZE));
+            message.put_flag(9)
+        })?;
+        assert_eq!(packet.bytes().len(), HEADERS + 12 + 8 + 8 + 4);
+        assert_eq!(header_at(&packet, HEADERS), Some((12, 7)));
+        let value = (u64::MAX - 1).to_ne_bytes();
+        assert_eq!(
+            packet.bytes().get(HEADERS + 4..HEADERS + 12),
+            Some(&value[..])
+        );
+        assert_eq!(header_at(&packet, HEADERS + 12), Some((8, 1)));
+        assert_eq!(header_at(&packet, HEADERS + 20), Some((8, 3)));
+        assert_eq!(header_at(&packet, HEADERS + 28), Some((4, 9)));
         Ok(())
     }
 
