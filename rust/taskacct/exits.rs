@@ -259,8 +259,13 @@ impl Exits {
     /// Takes the filter of `socket` away, if it has one.
     fn remove(&self, socket: &Socket) {
         let mut subscribers = self.subscribers.write();
-        subscribers.retain(|subscriber| !subscriber.socket.is(socket));
+        let place = subscribers
+            .iter()
+            .position(|subscriber| subscriber.socket.is(socket));
+        let removed = place.and_then(|place| subscribers.remove(place).ok());
         self.number.store(subscribers.len(), Relaxed);
+        drop(subscribers);
+        drop(removed);
     }
 
     /// Sends what ends to all whose filters let it through: `packet` makes the message with the
