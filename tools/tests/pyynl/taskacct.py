@@ -239,6 +239,25 @@ def test_equality():
         assert "executable" not in record and "resident-max" not in record["memory"]
 
 
+def families():
+    """All families that there are, by their names."""
+    spec = SOURCE / "Documentation/netlink/specs/nlctrl.yaml"
+    found = YnlFamily(str(spec), schema="").dump("getfamily", {})
+    return {family["family-name"]: family for family in found}
+
+
+def test_families():
+    """With the module comes one family, and all others stay as they are."""
+    loaded = families()
+    subprocess.run(["rmmod", MODULE.stem], check=True)
+    unloaded = families()
+    subprocess.run(["insmod", MODULE], check=True)
+    assert "TASKSTATS" in unloaded
+    assert loaded.keys() - unloaded.keys() == {"taskacct"}
+    del loaded["taskacct"]
+    assert loaded == unloaded
+
+
 def test_fields():
     """Groups that are not asked for are not there."""
     family = connect()
