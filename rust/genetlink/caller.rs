@@ -74,6 +74,6 @@ impl<'a> Caller<'a> {
         let file = unsafe { bindings::sock_file(self.socket.as_ptr()) };
         // SAFETY: The file is null, or open as long as the socket. Its credentials are set when it
         // is opened, and it holds a reference to them.
-        unsafe { Some(Credential::from_ptr((*file.as_ref()?).f_cred)) }
+        unsafe { Some(Credential::from_ptr(file.as_ref()?.f_cred)) }
     }
 }

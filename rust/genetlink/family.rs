@@ -235,16 +235,18 @@ impl<T: Operations> Family<T> {
     /// exist.
     #[inline]
     pub(crate) fn has_listeners(&self, group: usize) -> bool {
+        if group >= T::GROUPS.len() {
+            return false;
+        }
         // SAFETY: The family is valid, and has this group. The initial network namespace lives for
         // ever. CAST: There are at most 255 groups.
-        group < T::GROUPS.len()
-            && unsafe {
-                bindings::genl_has_listeners(
-                    self.as_raw(),
-                    &raw mut bindings::init_net,
-                    group as c_uint,
-                )
-            }
+        unsafe {
+            bindings::genl_has_listeners(
+                self.as_raw(),
+                &raw mut bindings::init_net,
+                group as c_uint,
+            )
+        }
     }
 }
 
