@@ -40,15 +40,19 @@ pub(crate) fn set_extremes(stats: &mut Stats, task: TaskView<'_>) {
     }
 }
 
-/// Does both of the above.
+/// Does both of the above to a record that is zeroed.
 #[inline(always)]
-pub(crate) fn add(stats: &mut Stats, task: TaskView<'_>, time: CpuTime) {
+pub(crate) fn fill(stats: &mut Stats, task: TaskView<'_>, time: CpuTime) {
+    let scaled = task.scaled_cpu_time(time);
     let delay = delays::of_cpu(task);
-    add_cpu(stats, task, time, delay);
+    stats.cpu_run_real_total = signed_sum(0, time.user_ns.wrapping_add(time.system_ns));
+    stats.cpu_scaled_run_real_total = signed_sum(0, scaled.user_ns.wrapping_add(scaled.system_ns));
+    stats.cpu_run_virtual_total = signed_sum(0, task.run_time_ns());
+    stats.cpu_count = delay.count;
+    stats.cpu_delay_total = signed_sum(0, delay.total_ns);
     set_cpu_extremes(stats, delay);
     if let Some(delays) = Delays::lock(task) {
-        add_others(stats, &delays);
-        set_other_extremes(stats, &delays);
+        set_others(stats, &delays);
     }
 }
 
@@ -109,6 +113,23 @@ macro_rules! set_extreme {
         $stats.$min = delay.shortest_ns;
         $stats.$ts = delay.longest_end.into();
     };
+}
+
+macro_rules! set {
+    ($stats:ident, $delays:ident, $count:ident, $total:ident, $max:ident, $min:ident, $ts:ident,
+     $kind:ident) => {
+        let delay = $delays.$kind();
+        $stats.$count = delay.count;
+        $stats.$total = delay.total_ns;
+        $stats.$max = delay.longest_ns;
+        $stats.$min = delay.shortest_ns;
+        $stats.$ts = delay.longest_end.into();
+    };
+}
+
+#[inline(always)]
+fn set_others(stats: &mut Stats, delays: &Delays<'_>) {
+    each_kind!(set!(stats, delays));
 }
 
 #[inline(always)]

@@ -46,7 +46,7 @@ impl Record {
         let stats = &mut self.0;
 
         let time = task.cpu_time();
-        delay::add(stats, task, time);
+        delay::fill(stats, task, time);
         stats.version = VERSION;
         (stats.nvcsw, stats.nivcsw) = task.context_switches();
         basic::fill(stats, task, time, namespaces);
