@@ -8,10 +8,10 @@
 //! (`NLM_F_DUMP_INTR`).
 
 use super::{
-    family::Taskacct,
     fields::Fields,
     filter::Filter,
     request::refuse,
+    state::Taskacct,
     uapi::{
         TASKACCT_A_TASK_FILTER,
         TASKACCT_A_TASK_PID,

@@ -7,9 +7,9 @@
 
 use super::{
     exits::Ending,
-    family::Taskacct,
     fields::Fields,
     record,
+    state::Taskacct,
     uapi::{
         TASKACCT_A_TASK_EXIT_CPU,
         TASKACCT_A_TASK_EXIT_TIME,

@@ -3,8 +3,8 @@
 //! `TASKACCT_CMD_INFO_GET`: what this kernel can count, and how the module works in it.
 
 use super::{
-    family::Taskacct,
     fields::Fields,
+    state::Taskacct,
     uapi::{
         TASKACCT_A_INFO_DELAYS_ON,
         TASKACCT_A_INFO_FIELDS,

@@ -16,6 +16,7 @@ mod info;
 mod process;
 mod record;
 mod request;
+mod state;
 mod subscribe;
 mod task;
 mod uapi;
@@ -23,5 +24,5 @@ mod viewer;
 
 pub(crate) use self::{
     exits::Exits,
-    family::Taskacct, //
+    state::Taskacct, //
 };

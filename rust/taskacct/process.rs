@@ -4,7 +4,6 @@
 
 use super::{
     dump::Cursor,
-    family::Taskacct,
     fields::Fields,
     record,
     request::{
@@ -13,6 +12,7 @@ use super::{
         subject,
         POLICY, //
     },
+    state::Taskacct,
     uapi::TASKACCT_CMD_PROCESS_GET,
     viewer::Viewer, //
 };

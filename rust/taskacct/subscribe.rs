@@ -5,7 +5,7 @@
 
 use super::{
     exits::ExitFilter,
-    family::Taskacct,
+    state::Taskacct,
     uapi::{
         TASKACCT_A_EXIT_FILTER_ANCESTOR,
         TASKACCT_A_EXIT_FILTER_CGROUP_ALONE,
