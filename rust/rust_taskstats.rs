@@ -30,14 +30,13 @@ mod taskstats;
 mod test;
 
 use crate::{
-    abstractions::place::Occupied,
     genetlink::{
         Family,
         Registration, //
     },
     seam::Provider,
     taskacct::{
-        Exits,
+        Loaded,
         Taskacct, //
     },
     taskstats::Taskstats, //
@@ -67,7 +66,7 @@ struct TaskstatsModule {
     #[pin]
     _provider: Provider<Taskstats>,
     _taskacct: Registration<Taskacct>,
-    _exits: Occupied<Exits>,
+    _loaded: Loaded,
 }
 
 impl kernel::InPlaceModule for TaskstatsModule {
@@ -76,7 +75,7 @@ impl kernel::InPlaceModule for TaskstatsModule {
         test::oracle::install();
 
         try_pin_init!(Self {
-            _exits: TASKACCT.data().begin()?,
+            _loaded: TASKACCT.data().begin()?,
             _taskacct: TASKACCT.register()?,
             // Attaching is the last thing that happens: nothing after it may fail.
             _provider <- Provider::attach(Family::new(module, Taskstats::new(&TASKACCT))),

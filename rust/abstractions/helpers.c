@@ -184,6 +184,11 @@ __rust_helper bool rust_helper_task_cputime(struct task_struct *t,
 }
 #endif
 
+__rust_helper bool rust_helper_task_in_iowait(struct task_struct *task)
+{
+	return task->in_iowait;
+}
+
 #ifdef CONFIG_CGROUPS
 __rust_helper bool rust_helper_task_under_cgroup_hierarchy(struct task_struct *task,
 							   struct cgroup *ancestor)

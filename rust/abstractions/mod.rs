@@ -6,6 +6,8 @@
 
 pub(crate) mod access;
 pub(crate) mod cgroup;
+#[cfg(CONFIG_CGROUPS)]
+pub(crate) mod cgroup_lifetime;
 pub(crate) mod cpumask;
 pub(crate) mod credentials;
 pub(crate) mod delays;

@@ -41,7 +41,7 @@ pub(crate) fn find_get_by_vpid(nr: Pid) -> Option<ARef<Task>> {
 }
 
 /// CPU time spent so far.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct CpuTime {
     pub(crate) user_ns: u64,
     pub(crate) system_ns: u64,
@@ -154,6 +154,19 @@ impl Flags {
     }
 }
 
+/// What a task does at the moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It runs, or is ready to.
+    Running,
+    /// It waits, and signals can interrupt that; or it is idle, as threads of the kernel are.
+    Sleeping,
+    /// It waits, and not all signals can interrupt that.
+    Uninterruptible,
+    /// It is stopped, or traced and stopped.
+    Stopped,
+}
+
 /// A view of a task that cannot go away during `'a`, because there is a reference to it, or the RCU
 /// read lock is held, or it is the current task.
 ///
@@ -209,6 +222,30 @@ impl<'a> TaskView<'a> {
     #[inline]
     pub(crate) fn has_exit_state(self) -> bool {
         read!(self, exit_state) != 0
+    }
+
+    /// Returns what the task does at the moment, if it does not exit.
+    #[inline]
+    pub(crate) fn state(self) -> State {
+        let state = read!(self, __state);
+        let has = |bits: c_uint| state & bits != 0;
+
+        if state == bindings::TASK_RUNNING {
+            State::Running
+        } else if has(bindings::__TASK_STOPPED | bindings::__TASK_TRACED) {
+            State::Stopped
+        } else if has(bindings::TASK_INTERRUPTIBLE | bindings::TASK_NOLOAD) {
+            State::Sleeping
+        } else {
+            State::Uninterruptible
+        }
+    }
+
+    /// Returns whether the task waits for I/O, if it waits.
+    #[inline]
+    pub(crate) fn waits_for_io(self) -> bool {
+        // SAFETY: The task is valid as long as the view is.
+        unsafe { bindings::task_in_iowait(self.as_ptr()) }
     }
 
     /// Returns the nice value, -20 to 19. Mirrors `task_nice()`.

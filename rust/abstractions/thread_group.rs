@@ -79,6 +79,13 @@ impl<'a> SighandGuard<'a> {
         unsafe { (*self.task.as_ptr()).signal }
     }
 
+    /// Returns an address that is this process's alone as long as there is a reference to one of
+    /// its threads.
+    #[inline]
+    pub(crate) fn address(&self) -> usize {
+        self.signal().addr()
+    }
+
     /// Returns the counts of threads that have exited, if there are any. `T` is laid out as
     /// a `struct taskstats`.
     #[inline]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a process has used: the sum over the threads that live and have lived.
+//! What has been used, and what a process has: the sum over the threads that live and have lived.
 //!
 //! C source: [`kernel/exit.c`](srctree/kernel/exit.c), `__exit_signal()`, which leaves what a
 //! thread has used to its process.
@@ -14,6 +14,7 @@ use crate::abstractions::{
     task::{
         CpuTime,
         IoCounters,
+        State,
         TaskView, //
     },
     thread_group::SighandGuard, //
@@ -23,19 +24,15 @@ use kernel::{
     task::Task, //
 };
 
-/// What a process has used.
-pub(crate) struct Usage {
-    /// How many threads live.
-    pub(crate) threads: u32,
-    /// One that does, if any does.
-    pub(crate) living: Option<ARef<Task>>,
+/// What has been used, by a thread or by many.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Totals {
     pub(crate) time: CpuTime,
     /// CPU time as the scheduler measures it, in nanoseconds.
     pub(crate) run_time_ns: u64,
     /// Of the CPU, block I/O, swap-in, reclaim, thrashing, compaction, write copies and interrupts.
     pub(crate) delays: Delays,
-    /// Resident and virtual memory, as [`TaskView::memory_integrals()`]; the kernel does not keep
-    /// that of threads that have been released.
+    /// Resident and virtual memory, as [`TaskView::memory_integrals()`].
     pub(crate) memory_integrals: (u64, u64),
     pub(crate) io: IoCounters,
     /// Without and with I/O.
@@ -47,6 +44,95 @@ pub(crate) struct Usage {
 /// Delays of all kinds, those of the CPU first.
 pub(crate) type Delays = [Delay; 8];
 
+impl Totals {
+    /// Adds `other`.
+    pub(crate) fn add(&mut self, other: &Self) {
+        add(&mut self.time.user_ns, other.time.user_ns);
+        add(&mut self.time.system_ns, other.time.system_ns);
+        add(&mut self.run_time_ns, other.run_time_ns);
+        for (to, more) in self.delays.iter_mut().zip(&other.delays) {
+            add_delay(to, more);
+        }
+        add_pair(&mut self.memory_integrals, other.memory_integrals);
+        self.io.add(other.io);
+        add_pair(&mut self.page_faults, other.page_faults);
+        add_pair(&mut self.context_switches, other.context_switches);
+    }
+}
+
+/// What a process has used.
+pub(crate) struct Usage {
+    /// How many threads live.
+    pub(crate) threads: u32,
+    /// One that does, if any does.
+    pub(crate) living: Option<ARef<Task>>,
+    /// How many threads have not left what they used, and what these wait for.
+    pub(crate) staying: States,
+    /// The memory integrals are those of threads that were not released yet: the kernel does not
+    /// keep others.
+    pub(crate) totals: Totals,
+    /// The memory integrals of threads that have not left what they used.
+    pub(crate) staying_integrals: (u64, u64),
+}
+
+/// How many threads are in which state.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct States {
+    pub(crate) all: u32,
+    pub(crate) running: u32,
+    pub(crate) sleeping: u32,
+    pub(crate) uninterruptible: u32,
+    pub(crate) stopped: u32,
+    /// Of those that sleep or are uninterruptible, those that wait for I/O.
+    pub(crate) io_wait: u32,
+}
+
+impl States {
+    /// Adds `other`.
+    pub(crate) fn add(&mut self, other: Self) {
+        let sum = |to: &mut u32, more: u32| *to = to.wrapping_add(more);
+        sum(&mut self.all, other.all);
+        sum(&mut self.running, other.running);
+        sum(&mut self.sleeping, other.sleeping);
+        sum(&mut self.uninterruptible, other.uninterruptible);
+        sum(&mut self.stopped, other.stopped);
+        sum(&mut self.io_wait, other.io_wait);
+    }
+
+    fn count(&mut self, thread: TaskView<'_>) {
+        let io_wait = thread.waits_for_io();
+        self.add(match thread.state() {
+            State::Running => Self {
+                running: 1,
+                ..Self::ONE
+            },
+            State::Sleeping => Self {
+                sleeping: 1,
+                io_wait: io_wait.into(),
+                ..Self::ONE
+            },
+            State::Uninterruptible => Self {
+                uninterruptible: 1,
+                io_wait: io_wait.into(),
+                ..Self::ONE
+            },
+            State::Stopped => Self {
+                stopped: 1,
+                ..Self::ONE
+            },
+        });
+    }
+
+    const ONE: Self = Self {
+        all: 1,
+        running: 0,
+        sleeping: 0,
+        uninterruptible: 0,
+        stopped: 0,
+        io_wait: 0,
+    };
+}
+
 impl Usage {
     /// Sums up the process of `task`, or returns `None` if the task has been released.
     ///
@@ -55,49 +141,60 @@ impl Usage {
     /// earlier; those of a thread that is exiting at this moment may be counted twice, as in
     /// TASKSTATS.
     pub(crate) fn of_process(task: &Task) -> Option<Self> {
-        Self::sum(task, false)
+        Self::sum(task, |thread| thread.has_exit_state())
     }
 
     /// Sums up the process of `task`, which is the last thread to end and has left its delays to
     /// the process, or returns `None` if it has been released.
     pub(crate) fn of_ended_process(task: &Task) -> Option<Self> {
-        let mut usage = Self::sum(task, true)?;
+        let mut usage = Self::sum(task, |_| true)?;
         usage.threads = 0;
         Some(usage)
     }
 
-    /// `has_ended` tells that all threads have left their delays, as far as threads do.
-    fn sum(task: &Task, has_ended: bool) -> Option<Self> {
+    /// Sums up the process of `task`, as [`Self::of_process()`] does; `has_left` tells of each
+    /// thread whether it has left its delays to the process, as far as threads do.
+    pub(crate) fn sum(task: &Task, has_left: impl Fn(TaskView<'_>) -> bool) -> Option<Self> {
         let mut process = SighandGuard::lock(task)?;
         let left = process.left_by_exited::<Record>().map(|left| left.delays());
         let released = process.released();
         let mut usage = Self {
             threads: 0,
             living: None,
-            time: released.time,
-            run_time_ns: released.run_time_ns,
-            delays: left.unwrap_or_default(),
-            memory_integrals: (0, 0),
-            io: released.io,
-            page_faults: released.page_faults,
-            context_switches: released.context_switches,
+            staying: States::default(),
+            totals: Totals {
+                time: released.time,
+                run_time_ns: released.run_time_ns,
+                delays: left.unwrap_or_default(),
+                memory_integrals: (0, 0),
+                io: released.io,
+                page_faults: released.page_faults,
+                context_switches: released.context_switches,
+            },
+            staying_integrals: (0, 0),
         };
 
         for thread in process.threads() {
-            let lives = !thread.has_exit_state();
-            if lives {
+            if !thread.has_exit_state() {
                 usage.threads = usage.threads.wrapping_add(1);
                 if usage.living.is_none() {
                     usage.living = Some(thread.task().into());
                 }
             }
+            let has_left = has_left(thread);
+            if !has_left {
+                usage.staying.count(thread);
+                add_pair(&mut usage.staying_integrals, thread.memory_integrals());
+            }
             // Where threads leave their delays to the process, those that have exited have.
-            usage.add(thread, (lives && !has_ended) || left.is_none());
+            usage.totals.add_thread(thread, !has_left || left.is_none());
         }
         Some(usage)
     }
+}
 
-    fn add(&mut self, thread: TaskView<'_>, with_delays: bool) {
+impl Totals {
+    fn add_thread(&mut self, thread: TaskView<'_>, with_delays: bool) {
         let time = thread.cpu_time();
         add(&mut self.time.user_ns, time.user_ns);
         add(&mut self.time.system_ns, time.system_ns);
@@ -108,7 +205,7 @@ impl Usage {
         add_pair(&mut self.context_switches, thread.context_switches());
         if with_delays {
             let [cpu, others @ ..] = &mut self.delays;
-            add_delay(cpu, delays::of_cpu(thread));
+            add_delay(cpu, &delays::of_cpu(thread));
             if let Some(delays) = delays::Delays::lock(thread) {
                 let more = [
                     delays.block_io(),
@@ -119,7 +216,7 @@ impl Usage {
                     delays.write_copy(),
                     delays.irq(),
                 ];
-                for (to, more) in others.iter_mut().zip(more) {
+                for (to, more) in others.iter_mut().zip(&more) {
                     add_delay(to, more);
                 }
             }
@@ -137,7 +234,7 @@ fn add_pair(to: &mut (u64, u64), more: (u64, u64)) {
 }
 
 /// Adds counts and totals, and keeps the longest and the shortest.
-fn add_delay(to: &mut Delay, more: Delay) {
+fn add_delay(to: &mut Delay, more: &Delay) {
     add(&mut to.count, more.count);
     add(&mut to.total_ns, more.total_ns);
     if more.longest_ns > to.longest_ns {

@@ -31,7 +31,7 @@ pub(crate) trait ExitHook: Operations {
 
 /// Who else is told of a task that exits.
 pub(crate) trait ExitObserver: Sync {
-    /// Called by each exiting task for itself, as [`ExitHook::exit()`] is, after the task has left
-    /// what it used to its process.
-    fn exit(&self, task: &CurrentTask, group_dead: bool);
+    /// Called by each exiting task for itself, as [`ExitHook::exit()`] is. It calls `leave` once,
+    /// with which the task leaves what it used to its process.
+    fn exit(&self, task: &CurrentTask, group_dead: bool, leave: &mut dyn FnMut());
 }

@@ -44,7 +44,12 @@ use kernel::{
 const EXITS: usize = 0;
 
 impl ExitObserver for Family<Taskacct> {
-    fn exit(&self, task: &CurrentTask, group_dead: bool) {
+    fn exit(&self, task: &CurrentTask, group_dead: bool, leave: &mut dyn FnMut()) {
+        match self.data().groups_that_count() {
+            Some(groups) => groups.exit(task, group_dead, leave),
+            None => leave(),
+        }
+
         let has_filters = self.data().exits.peek(|exits| !exits.is_empty());
         let has_members = self.has_listeners(EXITS);
         if has_filters != Some(true) && !has_members {

@@ -3,6 +3,7 @@
 //! The family: its name, its commands and its group.
 
 use super::{
+    cgroup,
     exits::Subscription,
     info,
     process,
@@ -33,6 +34,7 @@ impl Operations for Taskacct {
         Operation::new::<task::Get>(),
         Operation::new::<process::Get>(),
         Operation::new::<info::Get>(),
+        Operation::new::<cgroup::Get>(),
         Operation::new::<SetFilter>(),
         Operation::new::<GetStats>(),
     ];

@@ -6,12 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+mod cgroup;
 mod dump;
 mod exit;
 mod exits;
 mod family;
 mod fields;
 mod filter;
+mod groups;
 mod info;
 mod process;
 mod record;
@@ -22,7 +24,7 @@ mod task;
 mod uapi;
 mod viewer;
 
-pub(crate) use self::{
-    exits::Exits,
-    state::Taskacct, //
+pub(crate) use self::state::{
+    Loaded,
+    Taskacct, //
 };

@@ -32,7 +32,10 @@ use crate::{
     accounting::{
         basic::padded,
         extended::kibibyte_usecs,
-        usage::Usage, //
+        usage::{
+            Totals,
+            Usage, //
+        },
     },
     genetlink::{
         AttributeHeader,
@@ -274,13 +277,31 @@ pub(super) fn put_usage(
 ) -> Result {
     payload.push(AttributeU32::of::<TASKACCT_A_TASK_THREADS>(usage.threads))?;
     put_who(payload, tgid, leader, fields, namespaces, rcu)?;
+    // The leader may have exited before the others.
+    let memory = if fields.has(TASKACCT_FIELD_MEMORY | TASKACCT_FIELD_EXECUTABLE) {
+        let living = usage.living.as_ref();
+        living.and_then(|task| Memory::of(TaskView::of(task)))
+    } else {
+        None
+    };
+    put_totals(payload, &usage.totals, memory, fields)
+}
+
+/// Appends what has been used. `memory` is that of a process, if it has any. [`EMSGSIZE`] if there
+/// is no room.
+pub(super) fn put_totals(
+    payload: &mut Payload,
+    totals: &Totals,
+    memory: Option<Memory>,
+    fields: Fields,
+) -> Result {
     if fields.has(TASKACCT_FIELD_CPU) {
-        put_cpu(payload, usage.time, usage.run_time_ns)?;
+        put_cpu(payload, totals.time, totals.run_time_ns)?;
     }
     if fields.has(TASKACCT_FIELD_DELAYS) {
         let extremes = fields.has(TASKACCT_FIELD_DELAY_EXTREMES);
         let [cpu, block_io, swap_in, reclaim, thrashing, compaction, write_copy, irq] =
-            usage.delays;
+            totals.delays;
         put_delay::<TASKACCT_A_TASK_CPU_DELAY>(payload, cpu, extremes)?;
         put_delay::<TASKACCT_A_TASK_BLOCK_IO_DELAY>(payload, block_io, extremes)?;
         put_delay::<TASKACCT_A_TASK_SWAP_IN_DELAY>(payload, swap_in, extremes)?;
@@ -291,22 +312,17 @@ pub(super) fn put_usage(
         put_delay::<TASKACCT_A_TASK_IRQ_DELAY>(payload, irq, extremes)?;
     }
     if fields.has(TASKACCT_FIELD_MEMORY | TASKACCT_FIELD_EXECUTABLE) {
-        // The leader may have exited before the others.
-        let memory = usage
-            .living
-            .as_ref()
-            .and_then(|task| Memory::of(TaskView::of(task)));
-        put_memory(payload, usage.memory_integrals, memory, fields)?;
+        put_memory(payload, totals.memory_integrals, memory, fields)?;
     }
     if fields.has(TASKACCT_FIELD_IO) {
-        put_io(payload, usage.io)?;
+        put_io(payload, totals.io)?;
     }
     if fields.has(TASKACCT_FIELD_FAULTS) {
-        let (minor, major) = usage.page_faults;
+        let (minor, major) = totals.page_faults;
         payload.push(Faults::new(minor, major))?;
     }
     if fields.has(TASKACCT_FIELD_SWITCHES) {
-        let (voluntary, involuntary) = usage.context_switches;
+        let (voluntary, involuntary) = totals.context_switches;
         payload.push(Switches::new(voluntary, involuntary))?;
     }
     Ok(())

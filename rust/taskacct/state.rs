@@ -2,7 +2,12 @@
 
 //! What the commands of the family share.
 
-use super::exits::Exits;
+use super::{
+    exits::Exits,
+    groups::ControlGroups, //
+};
+#[cfg(CONFIG_CGROUPS)]
+use crate::abstractions::cgroup_lifetime::Removals;
 use crate::abstractions::{
     place::{
         Occupied,
@@ -21,10 +26,19 @@ use kernel::{
     },
 };
 
+/// What there is as long as the module is loaded.
+pub(crate) struct Loaded {
+    _exits: Occupied<Exits>,
+    #[cfg(CONFIG_CGROUPS)]
+    _removals: Pin<KBox<Removals<ControlGroups>>>,
+    _groups: Occupied<ControlGroups>,
+}
+
 /// What the commands of the family share.
 pub(crate) struct Taskacct {
     since: Atomic<u64>,
     pub(super) exits: Place<Exits>,
+    pub(super) groups: Place<ControlGroups>,
 }
 
 impl Taskacct {
@@ -33,13 +47,31 @@ impl Taskacct {
         Self {
             since: Atomic::new(0),
             exits: Place::empty(),
+            groups: Place::empty(),
         }
     }
 
     /// Prepares it for requests, from when the module is loaded until what is returned is dropped.
-    pub(crate) fn begin(&'static self) -> Result<Occupied<Exits>> {
+    pub(crate) fn begin(&'static self) -> Result<Loaded> {
         self.since.store(monotonic_ns(), Relaxed);
-        self.exits.put(Arc::pin_init(Exits::new(), GFP_KERNEL)?)
+        let groups = Arc::pin_init(ControlGroups::new(), GFP_KERNEL)?;
+
+        Ok(Loaded {
+            _exits: self.exits.put(Arc::pin_init(Exits::new(), GFP_KERNEL)?)?,
+            #[cfg(CONFIG_CGROUPS)]
+            _removals: KBox::pin_init(Removals::observe(groups.clone()), GFP_KERNEL)?,
+            _groups: self.groups.put(groups)?,
+        })
+    }
+
+    /// Returns the control groups, if what exits is counted for them.
+    #[inline]
+    pub(super) fn groups_that_count(&self) -> Option<Arc<ControlGroups>> {
+        if self.groups.peek(ControlGroups::counts) == Some(true) {
+            self.groups.get()
+        } else {
+            None
+        }
     }
 
     /// Returns when the module was loaded, in nanoseconds of the monotonic clock.

@@ -43,11 +43,12 @@ impl ExitHook for Taskstats {
     /// Mirrors `taskstats_exit()`.
     fn exit(family: &Family<Self>, task: &CurrentTask, group_dead: bool) {
         let several_threads = alloc_left_by_exited(task);
-        if several_threads {
-            leave_to_process(task);
-        }
 
-        family.data().observer.exit(task, group_dead);
+        family.data().observer.exit(task, group_dead, &mut || {
+            if several_threads {
+                leave_to_process(task);
+            }
+        });
 
         let listeners = family.data().listeners.this_cpu();
         if listeners.is_empty() {
