@@ -204,23 +204,42 @@ impl Totals {
         add_pair(&mut self.page_faults, thread.page_faults());
         add_pair(&mut self.context_switches, thread.context_switches());
         if with_delays {
-            let [cpu, others @ ..] = &mut self.delays;
-            add_delay(cpu, &delays::of_cpu(thread));
-            if let Some(delays) = delays::Delays::lock(thread) {
-                let more = [
-                    delays.block_io(),
-                    delays.swap_in(),
-                    delays.reclaim(),
-                    delays.thrashing(),
-                    delays.compaction(),
-                    delays.write_copy(),
-                    delays.irq(),
-                ];
-                for (to, more) in others.iter_mut().zip(&more) {
-                    add_delay(to, more);
-                }
+            for (to, more) in self.delays.iter_mut().zip(&delays_of(thread)) {
+                add_delay(to, more);
             }
         }
+    }
+
+    /// Returns what a thread that exits has and does not leave to its process: its memory
+    /// integrals, and its longest and shortest delays, without counts and totals.
+    pub(crate) fn not_left(thread: TaskView<'_>) -> Self {
+        let mut delays = delays_of(thread);
+        for delay in &mut delays {
+            (delay.count, delay.total_ns) = (0, 0);
+        }
+        Self {
+            delays,
+            memory_integrals: thread.memory_integrals(),
+            ..Self::default()
+        }
+    }
+}
+
+fn delays_of(thread: TaskView<'_>) -> Delays {
+    let cpu = delays::of_cpu(thread);
+    let none = Delay::default();
+    match delays::Delays::lock(thread) {
+        Some(delays) => [
+            cpu,
+            delays.block_io(),
+            delays.swap_in(),
+            delays.reclaim(),
+            delays.thrashing(),
+            delays.compaction(),
+            delays.write_copy(),
+            delays.irq(),
+        ],
+        None => [cpu, none, none, none, none, none, none, none],
     }
 }
 

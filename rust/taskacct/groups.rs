@@ -6,8 +6,8 @@
 //! The sums never shrink while no process changes its group. For that, what a thread or a process
 //! has used is counted exactly once while it goes from the living to those that have exited:
 //!
-//! - Under one lock, an exiting thread leaves its delays to its process, its memory integrals to
-//!   the groups, and with the last thread what the process has used to the groups, and it is
+//! - Under one lock, an exiting thread leaves its delays to its process, what a process does not
+//!   keep to the groups, and with the last thread what the process has used to the groups, and it is
 //!   marked. Whoever is marked does not count among the living any more. The mark goes when the
 //!   kernel has made the task a zombie, which can be seen by itself.
 //! - Who was exiting when counting began may have left its own before, or not have done so yet.
@@ -329,10 +329,7 @@ impl Inner {
             return;
         };
         let address = address_of(task);
-        let mut totals = Totals {
-            memory_integrals: task.memory_integrals(),
-            ..Totals::default()
-        };
+        let mut totals = Totals::not_left(task);
         // A thread that is this late has been counted with its process.
         if !self.marks.has(process) {
             if group_dead {
@@ -342,13 +339,14 @@ impl Inner {
                         || thread.has_exit_state()
                         || marks.has(address_of(thread))
                 });
-                if let Some(usage) = usage {
-                    let integrals = totals.memory_integrals;
-                    totals = usage.totals;
-                    totals.memory_integrals = (
-                        integrals.0.wrapping_add(usage.staying_integrals.0),
-                        integrals.1.wrapping_add(usage.staying_integrals.1),
-                    );
+                if let Some(Usage {
+                    totals: mut used,
+                    staying_integrals,
+                    ..
+                }) = usage
+                {
+                    used.memory_integrals = staying_integrals;
+                    totals.add(&used);
                 }
                 self.add(task, &totals, 1, rcu);
                 room.mark(&mut self.marks, process, Mark::Process(task.task().into()));
