@@ -68,8 +68,8 @@ use kernel::{
 
 use core::ops::ControlFlow;
 
-/// How many processes are looked at before others may run.
-const PROCESSES_AT_A_TIME: u32 = 64;
+/// How many processes are looked at before others may run, and tasks may exit.
+const PROCESSES_AT_A_TIME: u32 = 16;
 
 /// How many marks are looked at whenever a task exits: more than it makes.
 const MARKS_AT_A_TIME: usize = 4;
@@ -119,7 +119,8 @@ struct Exited {
     totals: Totals,
 }
 
-/// Marks a thread, or by one of its threads a process, that has left what it used.
+/// Marks a thread, or by its leader a process, that has left what it used. The leader is released
+/// after all other threads.
 enum Mark {
     Thread(ARef<Task>),
     Process(ARef<Task>),
@@ -349,7 +350,10 @@ impl Inner {
                     totals.add(&used);
                 }
                 self.add(task, &totals, 1, rcu);
-                room.mark(&mut self.marks, process, Mark::Process(task.task().into()));
+                if let Some(leader) = task.group_leader(rcu) {
+                    let mark = Mark::Process(leader.task().into());
+                    room.mark(&mut self.marks, process, mark);
+                }
             } else {
                 self.add(task, &totals, 0, rcu);
             }

@@ -43,7 +43,9 @@ KINDS = {"cpu": "cpu", "block-io": "blkio", "swap-in": "swapin", "reclaim": "fre
 REQUEST, DUMP = 0x1, 0x301
 ERROR, DONE = 2, 3
 TASK_GET = 1
+CGROUP_GET = 4
 FIELDS, IDENTITY = 3, 6
+EXITED, UNCOUNTED = 7, 26
 
 
 def connect(name="taskacct", **options):
@@ -446,39 +448,114 @@ def test_cgroup_sums():
         refused(lambda: family.cgroup_get({"id": inner_id}), errno.ENOENT, "no control group")
 
 
+# Ends all the time, in processes of one thread and of several.
+EXITS = r"""
+import ctypes, os, sys, threading
+path, number = sys.argv[1], int(sys.argv[2])
+with open(path + "/cgroup.procs", "w") as file:
+    file.write("0")
+# Each thread that ends has memory to give back, which takes its time.
+memory = bytearray(1 << 20)
+def touch():
+    for at in range(0, len(memory), 4096):
+        memory[at] = 1
+for i in range(number):
+    pid = os.fork()
+    if pid == 0:
+        touch()
+        for _ in range(i % 3):
+            threading.Thread(target=os.sched_yield).start()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+"""
+
+
+def cgroup_totals(sock, family_id, cgroup):
+    """Asks for a control group as fast as can be; returns what never shrinks, by numbers."""
+    attribute = struct.pack("=HHQ", 12, 1, cgroup)
+    sock.send(struct.pack("=IHHIIBBH", 20 + len(attribute), family_id, REQUEST, 7, 0, CGROUP_GET,
+                          1, 0) + attribute)
+    data = sock.recv(65536)
+    length, kind = struct.unpack_from("=IH", data)
+    assert kind == family_id, struct.unpack_from("=i", data, 16)
+    found, at = {}, 20
+    while at < length:
+        size, kind = struct.unpack_from("=HH", data, at)
+        if kind & 0x8000:
+            kind &= 0x7fff
+            inner = at + 4
+            while inner < at + size:
+                part, number = struct.unpack_from("=HH", data, inner)
+                # Of delays, not the shortest, and not when the longest ended.
+                if not (9 <= kind <= 16 and number in (4, 5)):
+                    found[kind, number], = struct.unpack_from("=Q", data, inner + 4)
+                inner += (part + 3) & ~3
+        elif kind in (EXITED, UNCOUNTED):
+            found[kind], = struct.unpack_from("=Q", data, at + 4)
+        at += (size + 3) & ~3
+    return found
+
+
+@contextmanager
+def few_ids():
+    """Has ids used again soon, so that new processes are before others as well as after them."""
+    path = Path("/proc/sys/kernel/pid_max")
+    most = path.read_text("ascii")
+    path.write_text("1500", "ascii")
+    try:
+        yield
+    finally:
+        path.write_text(most, "ascii")
+
+
+@contextmanager
+def sleepers(number):
+    """Has so many children wait meanwhile."""
+    pids = []
+    for _ in range(number):
+        pids.append(os.fork())
+        if pids[-1] == 0:
+            while True:
+                signal.pause()
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
 def test_cgroup_sums_never_shrink():
     """Nor while processes and threads come and go, and control groups are removed."""
     family = connect()
-    seen, reads = {}, 0
-    with group("taskacct") as (outer,):
-        stop = time.monotonic() + 15
-        running, started = [], 0
+    sock, family_id = family.sock, family.nlproto.family_id
+    with group("taskacct") as (outer,), few_ids(), sleepers(300):
+        one, seen, reads, number = outer.stat().st_ino, {}, 0, 60
+        stop, started, running = time.monotonic() + 20, 0, []
         while time.monotonic() < stop or running:
             if len(running) < 3 and time.monotonic() < stop:
                 path = outer / f"g{started}"
                 path.mkdir()
                 running.append((path, subprocess.Popen(
-                    [sys.executable, "-c", BURN, path, "10", str(started % 4)],
-                    stdout=subprocess.DEVNULL)))
+                    [sys.executable, "-c", EXITS, path, str(number)])))
                 started += 1
-            answers = {one["id"]: one for one in family.dump("cgroup-get", {})}
-            one = family.cgroup_get({"id": outer.stat().st_ino})
-            for record in [*answers.values(), one]:
-                now, before = totals(record), seen.get(record["id"], {})
-                shrunk = {name: (value, now.get(name)) for name, value in before.items()
+            for _ in range(20):
+                now = cgroup_totals(sock, family_id, one)
+                shrunk = {name: (value, now.get(name)) for name, value in seen.items()
                           if now.get(name, 0) < value}
-                assert not shrunk, (record["id"], shrunk)
-                assert record["uncounted"] == 0, record
-                seen[record["id"]] = now
+                assert not shrunk, (reads, shrunk)
+                assert now[UNCOUNTED] == 0, now
+                seen = now
                 reads += 1
             for path, process in list(running):
                 if process.poll() is not None:
                     assert process.returncode == 0
                     path.rmdir()
                     running.remove((path, process))
-        last = family.cgroup_get({"id": outer.stat().st_ino})
-        assert last["exited"] == started * 11, (last["exited"], started)
-    assert reads > 50, reads
+        last = cgroup_totals(sock, family_id, one)
+        assert last[EXITED] == started * (number + 1), (last, started)
+    print(f"{reads} answers, {last[EXITED]} processes")
+    assert reads > 500, reads
 
 
 def test_cgroup_refusals():
