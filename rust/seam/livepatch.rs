@@ -181,7 +181,9 @@ impl<T: ExitHook> Provider<T> {
     /// `Provider<T>`.
     unsafe extern "C" fn complete(raw: *const bindings::taskstats_redirection) {
         // SAFETY: By the safety requirements.
-        unsafe { Self::from_raw(raw) }.answers.store(true, Release);
+        let this = unsafe { Self::from_raw(raw) };
+        this.answers.store(true, Release);
+        T::hears(&this.family, true);
         // SAFETY: There are no requirements.
         unsafe { bindings::taskstats_log_attached() };
     }
@@ -192,7 +194,9 @@ impl<T: ExitHook> Provider<T> {
     /// of a `Provider<T>`.
     unsafe extern "C" fn ending(raw: *const bindings::taskstats_redirection) {
         // SAFETY: By the safety requirements.
-        unsafe { Self::from_raw(raw) }.answers.store(false, Release);
+        let this = unsafe { Self::from_raw(raw) };
+        this.answers.store(false, Release);
+        T::hears(&this.family, false);
         // SAFETY: There are no requirements.
         unsafe { bindings::taskstats_log_detached() };
     }

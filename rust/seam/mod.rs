@@ -22,11 +22,17 @@ use crate::genetlink::{
 };
 use kernel::task::CurrentTask;
 
+/// Whether the module takes over by livepatch, and not through the slot.
+pub(crate) const IS_LIVEPATCH: bool = cfg!(seam_livepatch);
+
 /// What happens when a task exits.
 pub(crate) trait ExitHook: Operations {
     /// Called by each exiting task for itself, while it still has its memory; may sleep.
     /// `group_dead` tells that no other thread of the process is alive.
     fn exit(family: &Family<Self>, task: &CurrentTask, group_dead: bool);
+
+    /// Called when all tasks that exit come here from now on, and when some do not any more.
+    fn hears(family: &Family<Self>, hears: bool);
 }
 
 /// Who else is told of a task that exits.
@@ -34,4 +40,7 @@ pub(crate) trait ExitObserver: Sync {
     /// Called by each exiting task for itself, as [`ExitHook::exit()`] is. It calls `leave` once,
     /// with which the task leaves what it used to its process.
     fn exit(&self, task: &CurrentTask, group_dead: bool, leave: &mut dyn FnMut());
+
+    /// As [`ExitHook::hears()`].
+    fn hears(&self, hears: bool);
 }

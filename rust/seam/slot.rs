@@ -56,7 +56,9 @@ impl<T: ExitHook> Provider<T> {
                 // SAFETY: `raw` is pinned and lives until it is detached when it is dropped; so
                 // does the family, which is ready to be registered. Its operations and the exit
                 // hook use nothing but the family, which has been initialized.
-                to_result(unsafe { bindings::taskstats_attach(raw) })
+                to_result(unsafe { bindings::taskstats_attach(raw) })?;
+                T::hears(family, true);
+                Result::<_, Error>::Ok(())
             }),
         })
     }

@@ -242,8 +242,9 @@ fn descendants(root: &Cgroup) -> Result<Groups> {
     Ok(groups)
 }
 
-fn sum_up(family: &Taskacct, groups: Groups) -> Result<Answer> {
-    family.groups.get().ok_or(ENODEV)?.sum_up(groups)
+fn sum_up<'a>(family: &Taskacct, groups: Groups) -> Result<Answer, Refusal<'a>> {
+    family.must_hear()?;
+    Ok(family.groups.get().ok_or(ENODEV)?.sum_up(groups)?)
 }
 
 /// Appends what is known of a group.

@@ -71,6 +71,10 @@ impl ExitObserver for Family<Taskacct> {
             }
         }
     }
+
+    fn hears(&self, hears: bool) {
+        self.data().set_hears(hears);
+    }
 }
 
 /// Makes the message of what ends.

@@ -174,11 +174,14 @@ pub(super) struct Counts {
     pub(super) lost_full: Atomic<u64>,
     /// Those that there was no memory for.
     pub(super) lost_memory: Atomic<u64>,
+    /// How often tasks had begun to exit unheard before.
+    pub(super) gaps_before: u64,
 }
 
-impl Default for Counts {
-    fn default() -> Self {
+impl Counts {
+    fn new(gaps_before: u64) -> Self {
         Self {
+            gaps_before,
             matched: Atomic::new(0),
             delivered: Atomic::new(0),
             lost_full: Atomic::new(0),
@@ -307,19 +310,21 @@ struct Subscribed {
 }
 
 impl Subscription {
-    /// Sets the filter of `socket`, whose subscription this is; none ends it.
+    /// Sets the filter of `socket`, whose subscription this is; none ends it. `gaps` is how often
+    /// tasks have begun to exit unheard until now.
     pub(super) fn set(
         &self,
         exits: &Arc<Exits>,
         socket: &Socket,
         filter: Option<ExitFilter>,
+        gaps: u64,
     ) -> Result {
         if self.0.as_ref().is_none() {
             // Of two at once, one is the first.
             self.0.populate(Subscribed {
                 exits: exits.clone(),
                 socket: socket.into(),
-                counts: Arc::new(Counts::default(), flags::GFP_KERNEL)?,
+                counts: Arc::new(Counts::new(gaps), flags::GFP_KERNEL)?,
             });
         }
         let subscribed = self.0.as_ref().ok_or(EAGAIN)?;

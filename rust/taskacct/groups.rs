@@ -304,6 +304,10 @@ impl ControlGroups {
                 leave();
                 return;
             }
+            if !self.counts() {
+                leave();
+                return;
+            }
             missing = inner.missing(view, &rcu);
             if missing > room.groups.len() {
                 continue;
@@ -439,6 +443,9 @@ impl ControlGroups {
             drop(rcu);
             if end.is_continue() {
                 let walk = inner.walk.take().ok_or(EINVAL)?;
+                if !self.counts() {
+                    return Err(EAGAIN);
+                }
                 return Ok(Answer {
                     groups: walk.groups,
                     uncounted: inner.uncounted,
@@ -487,6 +494,17 @@ impl ControlGroups {
             drop(inner);
             wanted = missing.wrapping_mul(2);
         }
+    }
+
+    /// Ends counting, and forgets all that was counted.
+    pub(super) fn end(&self) {
+        self.counts.store(false, Relaxed);
+        let mut inner = self.inner.lock();
+        let exited = core::mem::take(&mut inner.exited);
+        let marks = core::mem::take(&mut inner.marks.marks);
+        inner.uncounted = 0;
+        drop(inner);
+        drop((exited, marks));
     }
 
     /// Forgets a group that was removed, which nothing exits in any more.

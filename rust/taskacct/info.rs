@@ -7,10 +7,12 @@ use super::{
     state::Taskacct,
     uapi::{
         TASKACCT_A_INFO_DELAYS_ON,
+        TASKACCT_A_INFO_EXITS_ON,
         TASKACCT_A_INFO_FIELDS,
         TASKACCT_A_INFO_SEAM,
         TASKACCT_A_INFO_SINCE,
         TASKACCT_CMD_INFO_GET,
+        TASKACCT_SEAM_LIVEPATCH,
         TASKACCT_SEAM_SLOT, //
     },
 };
@@ -27,6 +29,7 @@ use crate::{
         Room,
         Validation, //
     },
+    seam,
 };
 use kernel::prelude::*;
 
@@ -41,6 +44,7 @@ struct Info {
     delays_on: AttributeU32,
     fields: AttributeU32,
     since: AttributeU64,
+    exits_on: AttributeU32,
 }
 
 #[vtable]
@@ -57,12 +61,17 @@ impl Command for Get {
     fn doit<'a>(family: &Taskacct, request: Request<'a, Taskacct>) -> Result<(), Refusal<'a>> {
         let mut reply = request.reply(Self::CMD, Room::of::<Info>(), GFP_KERNEL)?;
         reply.push(Info {
-            seam: AttributeU32::of::<TASKACCT_A_INFO_SEAM>(TASKACCT_SEAM_SLOT),
+            seam: AttributeU32::of::<TASKACCT_A_INFO_SEAM>(if seam::IS_LIVEPATCH {
+                TASKACCT_SEAM_LIVEPATCH
+            } else {
+                TASKACCT_SEAM_SLOT
+            }),
             delays_on: AttributeU32::of::<TASKACCT_A_INFO_DELAYS_ON>(
                 delays::are_collected().into(),
             ),
             fields: AttributeU32::of::<TASKACCT_A_INFO_FIELDS>(Fields::COUNTED.bits()),
             since: AttributeU64::of::<TASKACCT_A_INFO_SINCE>(family.since()),
+            exits_on: AttributeU32::of::<TASKACCT_A_INFO_EXITS_ON>(family.hears().into()),
         })?;
         Ok(reply.send_to_socket()?)
     }

@@ -15,6 +15,7 @@ use crate::abstractions::{
     },
     time::monotonic_ns, //
 };
+use crate::genetlink::Refusal;
 use kernel::{
     prelude::*,
     sync::{
@@ -37,6 +38,10 @@ pub(crate) struct Loaded {
 /// What the commands of the family share.
 pub(crate) struct Taskacct {
     since: Atomic<u64>,
+    /// Whether all tasks that exit are heard of.
+    hears: Atomic<bool>,
+    /// How often that has ended.
+    gaps: Atomic<u64>,
     pub(super) exits: Place<Exits>,
     pub(super) groups: Place<ControlGroups>,
 }
@@ -46,6 +51,8 @@ impl Taskacct {
     pub(crate) const fn new() -> Self {
         Self {
             since: Atomic::new(0),
+            hears: Atomic::new(false),
+            gaps: Atomic::new(0),
             exits: Place::empty(),
             groups: Place::empty(),
         }
@@ -62,6 +69,40 @@ impl Taskacct {
             _removals: KBox::pin_init(Removals::observe(groups.clone()), GFP_KERNEL)?,
             _groups: self.groups.put(groups)?,
         })
+    }
+
+    /// Tells whether all tasks that exit are heard of from now on.
+    pub(super) fn set_hears(&self, hears: bool) {
+        if !hears {
+            // Before a request could begin to count anew.
+            if let Some(groups) = self.groups.get() {
+                groups.end();
+            }
+            self.gaps.fetch_add(1, Relaxed);
+        }
+        self.hears.store(hears, Relaxed);
+    }
+
+    /// Returns whether all tasks that exit are heard of.
+    pub(super) fn hears(&self) -> bool {
+        self.hears.load(Relaxed)
+    }
+
+    /// Refuses what would miss tasks that exit.
+    pub(super) fn must_hear<'a>(&self) -> Result<(), Refusal<'a>> {
+        if self.hears() {
+            Ok(())
+        } else {
+            Err(Refusal::new(
+                EAGAIN,
+                c"livepatch does not redirect the exits of all tasks, or not yet",
+            ))
+        }
+    }
+
+    /// Returns how often tasks have begun to exit unheard.
+    pub(super) fn gaps(&self) -> u64 {
+        self.gaps.load(Relaxed)
     }
 
     /// Returns the control groups, if what exits is counted for them.

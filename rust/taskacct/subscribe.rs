@@ -18,6 +18,7 @@ use super::{
         TASKACCT_A_EXIT_FILTER_THREADS,
         TASKACCT_A_EXIT_FILTER_UID,
         TASKACCT_A_EXIT_STATS_DELIVERED,
+        TASKACCT_A_EXIT_STATS_GAPS,
         TASKACCT_A_EXIT_STATS_LOST_FULL,
         TASKACCT_A_EXIT_STATS_LOST_MEMORY,
         TASKACCT_A_EXIT_STATS_MATCHED,
@@ -109,10 +110,13 @@ impl Command for SetFilter {
                 None
             }
         };
+        if filter.is_some() {
+            family.must_hear()?;
+        }
         let exits = family.exits.get().ok_or(ENODEV)?;
         Ok(request
             .socket_private()?
-            .set(&exits, request.socket(), filter)?)
+            .set(&exits, request.socket(), filter, family.gaps())?)
     }
 }
 
@@ -127,6 +131,7 @@ struct Stats {
     delivered: AttributeU64,
     lost_full: AttributeU64,
     lost_memory: AttributeU64,
+    gaps: AttributeU64,
 }
 
 #[vtable]
@@ -140,8 +145,9 @@ impl Command for GetStats {
     const VALIDATION: Validation = Validation::Strict;
     const PERMISSION: Permission = Permission::Any;
 
-    fn doit<'a>(_: &Taskacct, request: Request<'a, Taskacct>) -> Result<(), Refusal<'a>> {
+    fn doit<'a>(family: &Taskacct, request: Request<'a, Taskacct>) -> Result<(), Refusal<'a>> {
         let counts = request.socket_private()?.counts();
+        let gaps = counts.map_or(0, |counts| family.gaps().wrapping_sub(counts.gaps_before));
         let load = |count: &Atomic<u64>| count.load(Relaxed);
         let [matched, delivered, lost_full, lost_memory] = match counts {
             Some(counts) => [
@@ -158,6 +164,7 @@ impl Command for GetStats {
             delivered: AttributeU64::of::<TASKACCT_A_EXIT_STATS_DELIVERED>(delivered),
             lost_full: AttributeU64::of::<TASKACCT_A_EXIT_STATS_LOST_FULL>(lost_full),
             lost_memory: AttributeU64::of::<TASKACCT_A_EXIT_STATS_LOST_MEMORY>(lost_memory),
+            gaps: AttributeU64::of::<TASKACCT_A_EXIT_STATS_GAPS>(gaps),
         })?;
         Ok(reply.send_to_socket()?)
     }

@@ -59,6 +59,10 @@ impl ExitHook for Taskstats {
             listeners.send(packet);
         }
     }
+
+    fn hears(family: &Family<Self>, hears: bool) {
+        family.data().observer.hears(hears);
+    }
 }
 
 /// Adds what was counted of `task` to what the threads before it left. Mirrors `fill_tgid_exit()`.
