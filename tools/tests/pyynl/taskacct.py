@@ -251,9 +251,9 @@ def families():
 def test_families():
     """With the module comes one family, and all others stay as they are."""
     loaded = families()
-    subprocess.run(["rmmod", MODULE.stem], check=True)
+    unload()
     unloaded = families()
-    subprocess.run(["insmod", MODULE], check=True)
+    load()
     assert "TASKSTATS" in unloaded
     assert loaded.keys() - unloaded.keys() == {"taskacct"}
     del loaded["taskacct"]
@@ -707,6 +707,32 @@ def test_who_sees_what():
 
         in_child(begin_as_nobody)
         assert raw_dump_end(handed.sock) <= {of_nobody}
+
+
+def test_setuid_program():
+    """What a setuid program writes to a socket shows who has opened that nothing new."""
+    cat, secret, asked = (COPIES / name for name in ("cat", "secret", "request"))
+    shutil.copy("/bin/cat", cat)
+    cat.chmod(0o4755)
+    secret.write_text("for root", "ascii")
+    secret.chmod(0o600)
+    asked.write_bytes(struct.pack("=IHHIIBBHHHI", 28, connect().nlproto.family_id, DUMP, 1, 0,
+                                  TASK_GET, 1, 0, 8, FIELDS, 1))
+    with child() as of_root, child(uid=NOBODY) as of_nobody:
+        def seen_by(family):
+            subprocess.run([cat, asked], stdout=family.sock.fileno(), check=True)
+            return raw_dump_end(family.sock)
+
+        def as_nobody():
+            become(NOBODY)
+            # It does have root's privileges.
+            assert subprocess.run([cat, secret], stdout=subprocess.PIPE,
+                                  check=True).stdout == b"for root"
+            seen = seen_by(connect())
+            assert of_nobody in seen and seen.isdisjoint({1, of_root, os.getpid()}), seen
+
+        assert {1, of_root, of_nobody} <= seen_by(connect())
+        in_child(as_nobody)
 
 
 def test_namespaces():
@@ -1191,36 +1217,87 @@ def test_unload():
     family.sock.recv(4096)
     _, kind, _, _, _, error = struct.unpack_from("=IHHIIi", family.sock.recv(4096))
     assert (kind, error) == (ERROR, -errno.EBUSY), (kind, error)
-    unload = subprocess.run(["rmmod", MODULE.stem], check=False, stderr=subprocess.PIPE)
-    assert unload.returncode != 0, "unloaded in the middle of a dump"
+    if not livepatch():
+        # By livepatch, C would answer in any case.
+        attempt = subprocess.run(["rmmod", MODULE.stem], check=False, stderr=subprocess.PIPE)
+        assert attempt.returncode != 0, "unloaded in the middle of a dump"
     family.sock.close()
     # A socket with a filter, and one that is a member of the group, do not.
     connect().exit_filter_set({"threads": True, "processes": True})
     filtered, member = connect(), connect()
     filtered.exit_filter_set({"threads": True})
     member.ntf_subscribe("exits")
-    subprocess.run(["rmmod", MODULE.stem], check=True)
-    subprocess.run(["insmod", MODULE], check=True)
+    unload()
+    load()
     ending(lambda: os._exit(0))
     assert filtered.sock.fileno() >= 0 and member.sock.fileno() >= 0
+
+
+def load():
+    """Loads the module; when this returns, it hears of all ends."""
+    subprocess.run(["rust-taskstats", "load", MODULE], check=True)
+
+
+def unload():
+    """Unloads the module; fails if it is in use."""
+    subprocess.run(["rust-taskstats", "unload"], check=True)
+
+
+def livepatch():
+    """The module as a livepatch, if it is one."""
+    path = Path("/sys/kernel/livepatch") / MODULE.stem
+    return path if path.exists() else None
+
+
+def test_seam_change():
+    """A dump goes on while C takes TASKSTATS back, and what misses ends from then on says so."""
+    family, other = connect(recv_size=4096), connect()
+    if not livepatch():
+        # Through the slot, the seam does not change before the module goes, which a dump prevents.
+        assert other.info_get({})["seam"] == "slot" and other.info_get({})["exits-on"] == 1
+        return
+    assert other.info_get({})["seam"] == "livepatch" and other.info_get({})["exits-on"] == 1
+    other.exit_filter_set({"threads": True})
+    cgroups()
+    root = os.stat("/sys/fs/cgroup").st_ino
+    assert other.cgroup_get({"id": root})["processes"] > 1
+    with child() as one:
+        raw_dump_begin(family.sock, family.nlproto.family_id, fields=1023)
+        (livepatch() / "enabled").write_text("0", "ascii")
+        while (livepatch() / "transition").read_text("ascii") != "0\n":
+            time.sleep(0.1)
+        seen = raw_dump_end(family.sock, 4096)
+        assert {1, os.getpid(), one} <= seen, seen
+    assert other.info_get({})["exits-on"] == 0
+    assert other.exit_stats_get({})["gaps"] == 1
+    refused(lambda: other.cgroup_get({"id": root}), errno.EAGAIN, "livepatch")
+    refused(lambda: other.exit_filter_set({"threads": True}), errno.EAGAIN, "livepatch")
+    other.exit_filter_set({"none": True})
+    # A livepatch that was disabled cannot be enabled again.
+    unload()
+    load()
+    other = connect()
+    other.exit_filter_set({"threads": True})
+    assert other.exit_stats_get({})["gaps"] == 0
+    assert other.cgroup_get({"id": root})["exited"] == 0
 
 
 def main():
     """Loads the module, runs the tests, and unloads it."""
     tests = {name: test for name, test in globals().items() if name.startswith("test_")}
     # Those that load the module again come last: pyynl keeps the ids of families.
-    last = ["test_unload", "test_families"]
+    last = ["test_seam_change", "test_unload", "test_families"]
     names = sys.argv[3:] or [name for name in tests if name not in last] + last
     COPIES.chmod(0o755)
     for file in SPECS.glob("task*.yaml"):
         (COPIES / file.name).write_bytes(file.read_bytes())
     if not Path(f"/sys/module/{MODULE.stem}").exists():
-        subprocess.run(["insmod", MODULE], check=True)
+        load()
     for name in names:
         begin = time.monotonic()
         tests[name]()
         print(f"{name}: ok, {time.monotonic() - begin:.1f} s", flush=True)
-    subprocess.run(["rmmod", MODULE.stem], check=True)
+    unload()
     shutil.rmtree(COPIES)
     print(f"taskacct: {len(names)} tests passed")
 
