@@ -163,6 +163,7 @@ test-stock: tools
 		"suite on Debian's kernel, 1st third: "'$(call SUITE_STOCK,1/3)' \
 		"suite on Debian's kernel, 2nd third: "'$(call SUITE_STOCK,2/3)' \
 		"suite on Debian's kernel, 3rd third: "'$(call SUITE_STOCK,3/3)' \
+		"taskacct on Debian's kernel: "'$(call TASKACCT,debian)' \
 		"soak on Debian's kernel: "'$(call SOAK,debian,60)'
 
 # The debug kernel: that there is nothing wrong, and that it sees what is. The test
