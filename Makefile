@@ -120,10 +120,11 @@ SOAK = guest run --impl none --config $(1) --timeout $$(($(2) + 3600)) -- suite 
 SAMPLE = guest run --impl none --config $(1) -- python3 samples/ask_items.py \
 	"$$(dirname "$$(kbuild path --config $(1) test-module)")" \
 	"$$(kbuild path --config $(1) source)"
-# The family taskacct, by way of the kernel's own client; the argument is the kernel.
+# The family taskacct, by way of the kernel's own client; the arguments are the kernel and
+# options.
 TASKACCT = guest run --impl none --config $(1) -- \
-	python3 -B tools/tests/pyynl/taskacct.py "$$(kbuild path --config $(1) module)" \
-	"$$(kbuild path --config $(1) source)"
+	python3 -B tools/tests/taskacct "$$(kbuild path --config $(1) module)" \
+	"$$(kbuild path --config $(1) source)" $(2)
 SNAPSHOT = guest run --impl none --config $(1) -- suite snapshot
 UNCHANGED = cd "$$(mktemp -d)" && $(call SNAPSHOT,pristine) >pristine && \
 	$(call SNAPSHOT,lean) >lean && diff -u pristine lean
@@ -179,7 +180,7 @@ test-debug: tools
 		'suite, 2nd half: $(call SUITE_DEBUG,2/2)' \
 		'faults are seen: planted' \
 		'a family of its own: $(call SAMPLE,debug)' \
-		'taskacct: $(call TASKACCT,debug)' \
+		'taskacct: $(call TASKACCT,debug,--faults)' \
 		'soak: $(call SOAK,debug,60)'
 
 # Packages of Debian's: what is installed on its kernel, and what builds the module

@@ -405,7 +405,8 @@ impl ControlGroups {
     pub(super) fn sum_up(&self, groups: Groups) -> Result<Answer> {
         let _request = self.requests.lock();
         if !self.counts() {
-            self.begin()?;
+            // Who is exiting has to be marked for that.
+            self.begin().inspect_err(|_| self.end())?;
         }
         {
             let mut inner = self.inner.lock();
