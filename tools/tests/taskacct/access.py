@@ -179,12 +179,17 @@ def test_net_namespace():
 
         def its_owner():
             become(SOMEBODY)
+            assert LIBC.prctl(4, 1, 0, 0, 0) == 0
             # With CAP_NET_ADMIN over it.
             assert LIBC.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0, ctypes.get_errno()
+            # Not even its user's tasks outside, as in /proc.
             expected = {pid for pid in pids if readable(pid)}
-            assert expected == {of_somebody}, expected
+            assert not expected, expected
             check_sees(connect(), pids, expected)
             check_sees(roots, pids, expected)
+            with child() as inside:
+                assert readable(inside)
+                assert tasks(connect()).keys() == {os.getpid(), inside}
             refused(lambda: connect().cgroup_get({"id": 1}), errno.EPERM)
 
         def root():
