@@ -200,7 +200,8 @@ deb-kernel: kernel
 
 .PHONY: bench
 bench: module tools
-	@$(ENTER) bench run --config $(KERNEL) $(if $(RECORD),--record) \
+	@$(ENTER) $(if $(filter debian,$(KERNEL)),--packages 'bpftool libbpf-dev') \
+		bench run --config $(KERNEL) $(if $(RECORD),--record) \
 		$(if $(DOC),--doc Documentation/benchmarks.rst)
 
 .PHONY: profile

@@ -3,7 +3,7 @@
 //! Instructions, counted in a guest in which the clock counts them: C and Rust in turn, round after
 //! round, until the figures have settled.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use ::tests::{
     cgroup::{Hierarchy, Inheritable},
@@ -18,6 +18,7 @@ use crate::{
     dumps::{self, Dump},
     exits::{Exits, Kind},
     figures::{Rounds, Unit},
+    iterator::Iterator,
     listeners::Listeners,
     marks::Marks,
     netlink::{OneWay, RoundTrip},
@@ -46,14 +47,18 @@ pub(crate) struct Counted {
     pub(crate) unsettled: Vec<String>,
 }
 
-/// Counts everything.
-pub(crate) fn all(switch: &Switch) -> Result<Counted> {
+/// Counts everything; dumps beside an iterator of BPF's, if there is one in this file.
+pub(crate) fn all(switch: &Switch, iterator: Option<&Path>) -> Result<Counted> {
     let mut subjects = Subjects::prepare()?;
+    let mut iterator = iterator.map(Iterator::load).transpose()?;
     let mut rows = Vec::new();
     // The first round is for caches to fill.
-    round(switch, &mut subjects)?;
+    round(switch, &mut subjects, iterator.as_mut())?;
     for number in 1..=MOST {
-        add(&mut rows, round(switch, &mut subjects)?)?;
+        add(
+            &mut rows,
+            round(switch, &mut subjects, iterator.as_mut())?,
+        )?;
         if number >= LEAST && unsettled(&rows).is_empty() {
             break;
         }
@@ -130,12 +135,17 @@ fn unsettled(rows: &[Rounds]) -> Vec<String> {
 type Value = (String, f64);
 
 /// C, then Rust; then the change between them.
-fn round(switch: &Switch, subjects: &mut Subjects) -> Result<Vec<Rounds>> {
+fn round(
+    switch: &Switch,
+    subjects: &mut Subjects,
+    iterator: Option<&mut Iterator>,
+) -> Result<Vec<Rounds>> {
     switch.to(Implementation::C)?;
     let c = subjects.costs().context("under C")?;
     switch.to(Implementation::Rust)?;
     let rust = subjects.costs().context("under Rust")?;
     let dumps = dump_costs()?;
+    let iterated = iterator.map(iterator_cost).transpose()?;
     switch.to(Implementation::C)?;
     let mut rows = Vec::new();
     for ((figure, c), (same, rust)) in c.into_iter().zip(rust) {
@@ -146,6 +156,12 @@ fn round(switch: &Switch, subjects: &mut Subjects) -> Result<Vec<Rounds>> {
     let one = rows.iter().find(|row| row.figure == ONE_TASK);
     let one = one.context("no such figure")?.c.clone();
     for (figure, cost) in dumps {
+        if figure == dumps::IDENTITY_AND_DELAYS {
+            if let Some(iterated) = iterated {
+                let figure = format!("{figure}, beside BPF's iterator");
+                rows.push(row(figure, vec![iterated], vec![cost]));
+            }
+        }
         rows.push(row(figure, one.clone(), vec![cost]));
     }
     let (load, unload) = changes(switch)?;
@@ -191,6 +207,12 @@ fn dump_costs() -> Result<Vec<Value>> {
             Ok((kind.name.to_owned(), cost / dump.tasks() as f64))
         })
         .collect()
+}
+
+/// What BPF's iterator costs for each of its tasks.
+fn iterator_cost(iterator: &mut Iterator) -> Result<f64> {
+    let cost = cost(iterator).context("BPF's iterator")?;
+    Ok(cost / iterator.tasks() as f64)
 }
 
 /// What loading and unloading cost who does it. What others do meanwhile, and the time in which

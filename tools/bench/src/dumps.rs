@@ -28,8 +28,9 @@ pub(crate) struct Kind {
     buffer: usize,
 }
 
-/// `TASKACCT_FIELD_IDENTITY` and `TASKACCT_FIELD_DELAYS`.
-const IDENTITY_AND_DELAYS: u32 = 1 | 8;
+/// The figure that BPF's iterator has values for.
+pub(crate) const IDENTITY_AND_DELAYS: &str = "dump, identity and delays, a task";
+
 const ALL: u32 = (1 << 10) - 1;
 
 /// What is measured.
@@ -45,8 +46,9 @@ pub(crate) const KINDS: [Kind; 3] = [
         buffer: 4 << 10,
     },
     Kind {
-        name: "dump, identity and delays, a task",
-        fields: IDENTITY_AND_DELAYS,
+        name: IDENTITY_AND_DELAYS,
+        // TASKACCT_FIELD_IDENTITY, TASKACCT_FIELD_DELAYS.
+        fields: 1 | 8,
         buffer: 32 << 10,
     },
 ];

@@ -19,6 +19,7 @@ use crate::{
     count::{Counted, SETTLED},
     figures::{Figures, Key, Rounds, Row, Unit},
     guard::{self, Kept},
+    iterator,
     scaling, sizes,
     table::{self, Format},
 };
@@ -55,7 +56,10 @@ impl Run {
         let key = key(&built.build)?;
 
         eprintln!("bench: counting instructions under C and Rust in turn; this takes minutes");
-        let counted: Counted = self.measure("count", &built, |guest| guest.cpus(1).icount(true))?;
+        let iterator = self.iterator()?;
+        let counted: Counted = self.measure("count", &iterator, &built, |guest| {
+            guest.cpus(1).icount(true)
+        })?;
         let mut rows: Vec<_> = counted.rows.iter().map(Rounds::row).collect();
         if self.config != Config::Debian {
             rows.extend(size_rows(&built)?);
@@ -66,7 +70,8 @@ impl Run {
         let (mut concurrent, mut scaled) = (Vec::new(), Vec::new());
         if !self.no_throughput {
             eprintln!("bench: measuring what clients get at once, on two CPUs");
-            let rounds: Vec<Rounds> = self.measure("throughput", &built, |guest| guest.cpus(2))?;
+            let rounds: Vec<Rounds> =
+                self.measure("throughput", &[], &built, |guest| guest.cpus(2))?;
             concurrent.extend(rounds.iter().map(Rounds::row));
             scaled.extend(scaling::scaling(&rounds).iter().map(Rounds::row));
             println!("Answers a second by the wall clock; only the ratios mean anything.");
@@ -129,14 +134,27 @@ impl Run {
         })
     }
 
+    /// The option for what dumps are measured against. BPF's iterators need a kernel with BTF.
+    fn iterator(&self) -> Result<Vec<String>> {
+        if self.config != Config::Debian {
+            return Ok(vec![]);
+        }
+        let source = Project::find()?.top().join("tools/bench/bpf/tasks.bpf.c");
+        let file = iterator::compile(&source, Cache::open()?.root().join("tasks.bpf.o"))?;
+        let file = file.to_str().context("the cache's path is not UTF-8")?;
+        Ok(vec!["--iterator".into(), file.into()])
+    }
+
     /// Boots a guest that measures.
     fn measure<T: DeserializeOwned>(
         &self,
         what: &str,
+        options: &[String],
         built: &Built,
         set: impl Fn(Guest) -> Guest,
     ) -> Result<T> {
-        let guest = guest(self.config, built, what, &[])?.time_limit(LIMIT);
+        let options: Vec<_> = options.iter().map(String::as_str).collect();
+        let guest = guest(self.config, built, what, &options)?.time_limit(LIMIT);
         let outcome = set(guest).run()?;
         ensure!(
             outcome.success(),

@@ -11,6 +11,7 @@ mod exits;
 mod figures;
 mod guard;
 mod host;
+mod iterator;
 mod listeners;
 mod marks;
 mod netlink;
@@ -47,7 +48,13 @@ enum Command {
     Profile(profile::Profile),
     /// Counts instructions: in a guest whose clock counts them.
     #[command(hide = true)]
-    Count(Module),
+    Count {
+        #[command(flatten)]
+        module: Module,
+        /// An iterator of BPF's to measure dumps against.
+        #[arg(long, value_name = "FILE")]
+        iterator: Option<PathBuf>,
+    },
     /// Counts answers to clients that ask at once: in a guest with two CPUs.
     #[command(hide = true)]
     Throughput(Module),
@@ -86,9 +93,10 @@ fn main() -> Result<ExitCode> {
     match Arguments::parse().command {
         Command::Run(run) => return run.run(),
         Command::Profile(profile) => profile.run()?,
-        Command::Count(module) => {
+        Command::Count { module, iterator } => {
             guest_only::require()?;
-            println!("{}", serde_json::to_string(&count::all(&module.switch())?)?);
+            let counted = count::all(&module.switch(), iterator.as_deref())?;
+            println!("{}", serde_json::to_string(&counted)?);
         }
         Command::Throughput(module) => {
             guest_only::require()?;
