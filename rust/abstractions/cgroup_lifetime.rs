@@ -75,10 +75,11 @@ impl<T: RemovalObserver> Removals<T> {
         group: *mut c_void,
     ) -> c_int {
         let group = group.cast::<bindings::cgroup>();
-        // SAFETY: By the safety requirements. CAST: A small constant.
-        if event == bindings::cgroup_lifetime_events_CGROUP_LIFETIME_OFFLINE as c_ulong
-            && unsafe { cgroup::is_v2(group) }
-        {
+        // CAST: A small constant.
+        let is_removed =
+            event == bindings::cgroup_lifetime_events_CGROUP_LIFETIME_OFFLINE as c_ulong;
+        // SAFETY: By the safety requirements.
+        if is_removed && unsafe { cgroup::is_v2(group) } {
             // CAST: `Opaque` is a transparent wrapper.
             let block = block.cast::<Opaque<bindings::notifier_block>>();
             // SAFETY: By the safety requirements, it is the field of a value that lives: it is

@@ -135,7 +135,7 @@ impl Command for Get {
             ));
         }
         let mut groups = Groups::new();
-        let node = RBTreeNodeReservation::new(flags::GFP_KERNEL).map_err(Error::from)?;
+        let node = RBTreeNodeReservation::new(flags::GFP_KERNEL)?;
         groups.insert(node.into_node(place.id, Group::new(place)));
 
         let answer = sum_up(family, groups)?;
