@@ -229,15 +229,8 @@ struct Room {
 
 impl Room {
     fn grow(&mut self, groups: usize, marks: usize) -> Result {
-        while self.groups.len() < groups {
-            let node = RBTreeNodeReservation::new(flags::GFP_KERNEL)?;
-            self.groups.push(node, flags::GFP_KERNEL)?;
-        }
-        while self.marks.len() < marks {
-            let node = RBTreeNodeReservation::new(flags::GFP_KERNEL)?;
-            self.marks.push(node, flags::GFP_KERNEL)?;
-        }
-        Ok(())
+        fill(&mut self.groups, groups)?;
+        fill(&mut self.marks, marks)
     }
 
     /// Marks what has the address `address`, if there is room.
@@ -246,6 +239,22 @@ impl Room {
             marks.marks.insert(node.into_node(address, mark));
         }
     }
+}
+
+/// Allocates nodes until there are so many.
+fn fill<K, V>(nodes: &mut KVec<RBTreeNodeReservation<K, V>>, wanted: usize) -> Result {
+    if nodes.capacity() < wanted {
+        let mut room = KVec::with_capacity(wanted, flags::GFP_KERNEL)?;
+        for node in nodes.drain_all() {
+            room.push_within_capacity(node).map_err(|_| ENOMEM)?;
+        }
+        *nodes = room;
+    }
+    while nodes.len() < wanted {
+        let node = RBTreeNodeReservation::new(flags::GFP_KERNEL)?;
+        nodes.push_within_capacity(node).map_err(|_| ENOMEM)?;
+    }
+    Ok(())
 }
 
 /// What control groups have used.
