@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use kbuild::{Cache, Usage};
 
 use crate::{
-    early, environment,
+    copies, early, environment,
     guest::Guest,
     kvm,
     log::Log,
@@ -26,12 +26,11 @@ use crate::{
 /// The program that loads and unloads the module.
 const CONTROL: &str = "rust-taskstats";
 
-/// Finds that program, which the guest has under the same path.
-fn control() -> Result<PathBuf> {
+/// Finds the folder that this program is in, with all others of the project.
+fn built() -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
-        .map(|folder| folder.join(CONTROL))
-        .find(|file| file.is_file())
+        .find(|folder| folder.join(CONTROL).is_file())
         .with_context(|| format!("no {CONTROL} in PATH: run this in `make shell`"))
 }
 
@@ -85,19 +84,20 @@ impl Guest {
             Some(directory) => directory.clone(),
             None => env::current_dir().context("cannot find the working directory")?,
         };
-        let control = control()?;
-        let script = Script {
-            module: parts.module.as_deref(),
-            control: &control,
-            directory: &directory,
-            environment: &environment::of(&self.environment),
-            command: &self.command,
-        };
         // The guest sees this machine's files: the script needs no way of its own into it.
         let folder = tempfile::Builder::new()
             .prefix("guest-")
             .tempdir()
             .context("cannot make a temporary directory")?;
+        let copies = folder.path().join("programs");
+        copies::make(&built()?, &copies)?;
+        let script = Script {
+            module: parts.module.as_deref(),
+            control: &copies.join(CONTROL),
+            directory: &directory,
+            environment: &environment::of(&copies, &self.environment),
+            command: &self.command,
+        };
         let file = folder.path().join("run");
         fs::write(&file, script.text()?)
             .with_context(|| format!("cannot write {}", file.display()))?;

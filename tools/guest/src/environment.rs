@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The environment of the command in the guest.
 
-use std::env;
+use std::{env, path::Path};
 
 /// The caller's environment variables that the command gets as well.
 const PASSED_ON: &[&str] = &["NO_COLOR", "RUST_BACKTRACE", "RUST_LOG"];
@@ -9,11 +9,12 @@ const PASSED_ON: &[&str] = &["NO_COLOR", "RUST_BACKTRACE", "RUST_LOG"];
 const ROOT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The command's whole environment: fixed variables, a few of the caller's, and those that were
-/// named.
-pub(crate) fn of(named: &[(String, String)]) -> Vec<(String, String)> {
+/// named. Programs are looked for in this folder first.
+pub(crate) fn of(programs: &Path, named: &[(String, String)]) -> Vec<(String, String)> {
+    let programs = programs.display();
     let path = match env::var("PATH") {
-        Ok(path) if !path.is_empty() => format!("{path}:{ROOT_PATH}"),
-        _ => ROOT_PATH.to_owned(),
+        Ok(path) if !path.is_empty() => format!("{programs}:{path}:{ROOT_PATH}"),
+        _ => format!("{programs}:{ROOT_PATH}"),
     };
     let fixed = [
         ("PATH", path.as_str()),

@@ -9,6 +9,7 @@
 
 mod boot;
 pub mod complaints;
+mod copies;
 mod early;
 mod environment;
 mod guest;
