@@ -55,10 +55,7 @@ pub(crate) fn all(switch: &Switch, iterator: Option<&Path>) -> Result<Counted> {
     // The first round is for caches to fill.
     round(switch, &mut subjects, iterator.as_mut())?;
     for number in 1..=MOST {
-        add(
-            &mut rows,
-            round(switch, &mut subjects, iterator.as_mut())?,
-        )?;
+        add(&mut rows, round(switch, &mut subjects, iterator.as_mut())?)?;
         if number >= LEAST && unsettled(&rows).is_empty() {
             break;
         }

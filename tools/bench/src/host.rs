@@ -19,8 +19,7 @@ use crate::{
     count::{Counted, SETTLED},
     figures::{Figures, Key, Rounds, Row, Unit},
     guard::{self, Kept},
-    iterator,
-    scaling, sizes,
+    iterator, scaling, sizes,
     table::{self, Format},
 };
 

@@ -22,7 +22,10 @@ use crate::operation::Operation;
 pub(crate) fn compile(source: &Path, file: PathBuf) -> Result<PathBuf> {
     let status = Command::new("clang-19")
         .args(["-g", "-O2", "-target", "bpf", "-mcpu=v3"])
-        .arg(format!("-I/usr/include/{}-linux-gnu", std::env::consts::ARCH))
+        .arg(format!(
+            "-I/usr/include/{}-linux-gnu",
+            std::env::consts::ARCH
+        ))
         .arg("-c")
         .arg(source)
         .arg("-o")
@@ -55,8 +58,14 @@ impl Iterator {
     pub(crate) fn load(file: &Path) -> Result<Self> {
         let path = Path::new(FILES).join("tasks");
         if !path.exists() {
-            mount(Some("bpf"), FILES, Some("bpf"), MsFlags::empty(), None::<&str>)
-                .context(FILES)?;
+            mount(
+                Some("bpf"),
+                FILES,
+                Some("bpf"),
+                MsFlags::empty(),
+                None::<&str>,
+            )
+            .context(FILES)?;
             let output = Command::new("bpftool")
                 .args(["iter", "pin"])
                 .args([file, &path])

@@ -27,14 +27,18 @@ const MADE: (&str, &str) = ("taskacct.yaml", "include/uapi/linux/taskacct.h");
 pub(super) fn check(project: &Project, built: &Built) -> Result<()> {
     let tree = Tree::new(&project.top().join(SPECS), &built.source)?;
     let header = project.top().join(MADE.1);
-    let committed =
-        fs::read_to_string(&header).with_context(|| header.display().to_string())?;
+    let committed = fs::read_to_string(&header).with_context(|| header.display().to_string())?;
     for spec in tree.specs()? {
         // Reading it is what proves it right.
         let made = tree.header(&spec)?;
         if spec.ends_with(MADE.0) {
             if let Some(difference) = difference(&committed, &made) {
-                bail!("{} is not what {} makes of {}: {difference}", MADE.1, GENERATOR, MADE.0);
+                bail!(
+                    "{} is not what {} makes of {}: {difference}",
+                    MADE.1,
+                    GENERATOR,
+                    MADE.0
+                );
             }
         }
     }
@@ -70,7 +74,11 @@ impl Tree {
         let schemas = copies.parent().context("no folder of schemas")?;
         for entry in fs::read_dir(source.join("Documentation/netlink"))? {
             let entry = entry?;
-            if entry.path().extension().is_some_and(|extension| extension == "yaml") {
+            if entry
+                .path()
+                .extension()
+                .is_some_and(|extension| extension == "yaml")
+            {
                 symlink(entry.path(), schemas.join(entry.file_name()))?;
             }
         }
