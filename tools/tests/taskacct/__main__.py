@@ -41,7 +41,8 @@ def main():
         wanted.remove("--faults")
         files.insert(-1, allocations)
         # Such a kernel takes its time: less of what there is much of.
-        for name, value in {"DUMPS": "50", "EXITS": "900", "MESSAGES": "1000"}.items():
+        less = {"DUMPS": "50", "EXITS": "900", "FORKS": "10", "MESSAGES": "1000"}
+        for name, value in less.items():
             os.environ.setdefault(name, value)
     tests = {}
     for file in files:
