@@ -49,18 +49,19 @@ def failing_below(function, percent=0):
 def fails_at(nth, act):
     """Does something while this thread's nth allocation fails; returns whether it came to that,
     and what was answered or refused."""
-    with open("/proc/thread-self/fail-nth", "r+b", buffering=0) as file:
-        file.write(b"%d" % nth)
+    file = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
+    try:
+        os.pwrite(file, b"%d" % nth, 0)
         try:
             answer = act()
         except NlError as error:
             assert error.error == errno.ENOMEM, error
             answer = None
-        file.seek(0)
-        left = int(file.read(16).strip(b"\0\n"))
-        file.seek(0)
-        file.write(b"0")
+        left = int(os.pread(file, 16, 0).strip(b"\0\n"))
+        os.pwrite(file, b"0", 0)
         return left == 0, answer
+    finally:
+        os.close(file)
 
 
 def each_fails(act, before=lambda: None):
