@@ -46,8 +46,8 @@ impl Pristine {
     }
 }
 
-/// Questions to the controller about the family. What it says of all families is not the same while
-/// the module is loaded, which has another one; `tools/tests/taskacct` compares that.
+/// Questions to the controller about the family; about others see
+/// [`crate::intended_differences::asks_about_other_families`] and `tools/tests/taskacct`.
 pub(crate) fn requests(family: u16) -> Vec<Labelled> {
     let id = || RawAttribute::new(CTRL_ATTR_FAMILY_ID, family.to_ne_bytes());
     let get = || Request::new(GENL_ID_CTRL, CTRL_CMD_GETFAMILY);

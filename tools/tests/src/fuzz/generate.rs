@@ -21,6 +21,7 @@ use super::{
     case::{Before, Case, Edit},
     world::{Named, Names},
 };
+use crate::intended_differences::asks_about_other_families;
 
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_ACK: u16 = 4;
@@ -48,8 +49,17 @@ impl<'a> Generator<'a> {
         Self { rng, names }
     }
 
-    /// A datagram.
+    /// A datagram; none that asks about families which come and go with the module.
     pub fn case(&mut self) -> Case {
+        loop {
+            let case = self.any_case();
+            if !asks_about_other_families(&case.encode(), self.names.family) {
+                return case;
+            }
+        }
+    }
+
+    fn any_case(&mut self) -> Case {
         let mut case = Case::default();
         match self.rng.random_range(0..2000) {
             0..40 => case.trailer = self.noise(0..=80),
