@@ -12,7 +12,7 @@ use ::tests::{
 };
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
-use taskstats_client::{Client, Options, Request, controller};
+use taskstats::{Client, Options, Request, controller};
 
 use crate::{
     dumps::{self, Dump},

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::socket::{MsgFlags, recv, send};
-use taskstats_client::{Client, GenlSocket, Options, RawAttribute, Request, controller};
+use taskstats::{Client, GenlSocket, Options, Request, controller};
 
 use crate::operation::Operation;
 
@@ -72,7 +72,7 @@ impl Dump {
         Ok(Self {
             socket: GenlSocket::open(Options::default())?,
             request: Request::new(family.id, TASK_GET)
-                .with(RawAttribute::number(FIELDS, kind.fields))
+                .with(|it| it.u32(FIELDS, kind.fields))
                 .flags(DUMP)
                 .encode(),
             buffer: vec![0; kind.buffer],

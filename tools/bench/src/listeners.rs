@@ -9,7 +9,7 @@ use nix::{
     errno::Errno,
     sys::socket::{MsgFlags, recv, setsockopt, sockopt::RcvBufForce},
 };
-use taskstats_client::{GenlSocket, Options};
+use taskstats::{GenlSocket, Options};
 
 use crate::requests;
 

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use anyhow::{Result, ensure};
 use nix::sys::socket::{MsgFlags, recv, send};
-use taskstats_client::{GenlSocket, Options};
+use taskstats::{GenlSocket, Options};
 
 use crate::operation::Operation;
 

@@ -2,8 +2,8 @@
 
 //! The requests, and the sizes of their answers.
 
-use taskstats_client::{
-    RawAttribute, Request, controller,
+use taskstats::{
+    Request, controller,
     uapi::{
         NLMSG_HDRLEN, TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK,
         TASKSTATS_GENL_NAME,
@@ -46,9 +46,10 @@ pub(crate) fn refused(size: usize) -> Vec<u8> {
 }
 
 fn padded(kind: u16, size: usize) -> Vec<u8> {
-    let mut request = Request::new(kind, 0);
-    request.trailer = vec![0; size - NLMSG_HDRLEN - GENL_HDRLEN];
-    request.encode()
+    let mut request = Request::new(kind, 0).encode();
+    request.resize(size, 0);
+    request[..4].copy_from_slice(&(size as u32).to_ne_bytes());
+    request
 }
 
 /// Asks the controller for the family.
@@ -68,7 +69,7 @@ pub(crate) fn deregister(family: u16) -> Vec<u8> {
 
 fn listen(family: u16, attribute: u16) -> Vec<u8> {
     Request::get(family)
-        .with(RawAttribute::text(attribute, CPUS))
+        .with(|it| it.text(attribute, CPUS))
         .flags(NLM_F_ACK)
         .encode()
 }

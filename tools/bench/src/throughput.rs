@@ -16,7 +16,7 @@ use std::{
 use ::tests::implementation::{Implementation, Switch};
 use anyhow::{Result, anyhow, ensure};
 use nix::unistd::gettid;
-use taskstats_client::{Client, Options, Request};
+use taskstats::{Client, Options, Request};
 
 use crate::{
     figures::{Rounds, Unit},

@@ -21,7 +21,7 @@ use nix::{
     unistd::{ForkResult, Gid, Pid, Uid, fork, setresgid, setresuid},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use taskstats_client::{Client, Options};
+use taskstats::{Client, Options};
 
 use crate::{
     exchange::{Answer, Ask},

@@ -4,7 +4,7 @@
 
 use std::{fmt, ops::Range};
 
-use taskstats_client::{
+use taskstats::{
     Stats, Subject,
     answer::{Body, Datagram},
     record::{FIELDS, RECORD_SIZE},
@@ -229,10 +229,8 @@ pub fn holds_record(datagram: &Datagram) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use taskstats_client::{
-        RawAttribute, Request,
-        record::{Field, Taskstats},
-    };
+    use crate::request::{RawAttribute, Request};
+    use taskstats::record::{Field, Taskstats};
 
     use super::*;
     use crate::exchange::Moment;

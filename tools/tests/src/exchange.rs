@@ -6,7 +6,7 @@ use std::io;
 
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
-use taskstats_client::{Client, answer::Datagram};
+use taskstats::{Client, answer::Datagram};
 
 /// A moment by the two clocks that a record is made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@
 //! hold however slow or busy the machine is: counters only grow, and whatever is read later is at
 //! least as large.
 
-use taskstats_client::{
+use taskstats::{
     record::{Field, Taskstats, Timespec},
     uapi::{ACORE, AFORK},
 };
@@ -477,7 +477,7 @@ pub fn broken(known: Known<'_>, process: bool) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use taskstats_client::record::RECORD_SIZE;
+    use taskstats::record::RECORD_SIZE;
 
     use super::*;
     use crate::{

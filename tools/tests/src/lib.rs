@@ -45,6 +45,7 @@ pub mod moving;
 pub mod oracle;
 pub mod peer;
 pub mod report;
+pub mod request;
 pub mod requests;
 pub mod seam;
 pub mod shard;

@@ -9,7 +9,7 @@ use nix::{
     errno::Errno,
     sys::socket::{setsockopt, sockopt::RcvBufForce},
 };
-use taskstats_client::{
+use taskstats::{
     Client, Error, Options, Stats, Subject,
     answer::{Body, Datagram},
     record::{FIELDS, Field, Taskstats, Unit},

@@ -5,7 +5,7 @@
 //! They cannot be equal in two answers. They are not skipped either: each is held against the clock
 //! as it was read around the request.
 
-use taskstats_client::{
+use taskstats::{
     Subject,
     record::{Field, Taskstats},
 };
@@ -184,7 +184,7 @@ fn micros(from: Moment, to: Moment) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use taskstats_client::record::RECORD_SIZE;
+    use taskstats::record::RECORD_SIZE;
 
     use super::*;
 

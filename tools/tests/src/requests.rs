@@ -6,10 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use taskstats_client::{
-    RawAttribute, Request,
-    uapi::{CGROUPSTATS_CMD_GET, TASKSTATS_CMD_ATTR_PID, TASKSTATS_CMD_GET},
-};
+use crate::request::{RawAttribute, Request};
+use taskstats::uapi::{CGROUPSTATS_CMD_GET, TASKSTATS_CMD_ATTR_PID, TASKSTATS_CMD_GET};
 
 /// A label and a request's bytes.
 pub type Labelled = (String, Vec<u8>);

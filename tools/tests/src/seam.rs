@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::request::{Request, family_request};
 use anyhow::{Context, anyhow, ensure};
 use clap::Subcommand;
 use nix::{
@@ -24,10 +25,9 @@ use nix::{
     kmod::{DeleteModuleFlags, ModuleInitFlags, delete_module, finit_module},
     sys::{prctl, signal::Signal},
 };
-use taskstats_client::{
-    Client, GenlSocket, Options, Request,
+use taskstats::{
+    Client, GenlSocket, Options,
     answer::Body,
-    controller::family_request,
     uapi::{TASKSTATS_CMD_GET, TASKSTATS_TYPE_PID},
 };
 

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use anyhow::Context as _;
 use serde::Serialize;
-use taskstats_client::{
+use taskstats::{
     Client, Options, Stats,
     answer::Datagram,
     record::{FIELDS, Field, Taskstats, Unit},

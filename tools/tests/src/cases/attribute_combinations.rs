@@ -4,15 +4,13 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use crate::request::{RawAttribute, Request};
 use anyhow::ensure;
 use libtest_mimic::Trial;
-use taskstats_client::{
-    RawAttribute, Request,
-    uapi::{
-        CGROUPSTATS_CMD_ATTR_FD, CGROUPSTATS_CMD_GET, TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK,
-        TASKSTATS_CMD_ATTR_PID, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, TASKSTATS_CMD_ATTR_TGID,
-        TASKSTATS_CMD_GET,
-    },
+use taskstats::uapi::{
+    CGROUPSTATS_CMD_ATTR_FD, CGROUPSTATS_CMD_GET, TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK,
+    TASKSTATS_CMD_ATTR_PID, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, TASKSTATS_CMD_ATTR_TGID,
+    TASKSTATS_CMD_GET,
 };
 
 use crate::{

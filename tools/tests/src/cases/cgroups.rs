@@ -4,11 +4,12 @@
 
 use std::{fs, os::fd::AsRawFd, path::Path, sync::Arc, time::Duration};
 
+use crate::request::Request;
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
 use nix::libc;
 use procfs::process::Process;
-use taskstats_client::{Cgroupstats, Client, Options, Request};
+use taskstats::{Cgroupstats, Client, Options};
 
 use crate::{
     caller::{Acks, Caller, Standing},

@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
-use taskstats_client::{
+use taskstats::{
     record::{FIELDS, RECORD_SIZE, Taskstats},
     uapi::{AGROUP, TASKSTATS_VERSION},
 };

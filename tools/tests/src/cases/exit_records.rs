@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::ValueEnum;
 use libtest_mimic::Trial;
 use nix::libc;
-use taskstats_client::{
+use taskstats::{
     record::{FIELDS, Taskstats},
     uapi::{ACORE, AFORK, ASU, AXSIG},
 };
@@ -22,7 +22,7 @@ use crate::{
     peer::{limit, wait_until},
 };
 
-const AGROUP: u8 = taskstats_client::uapi::AGROUP;
+const AGROUP: u8 = taskstats::uapi::AGROUP;
 
 pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     let mut trials: Vec<_> = Ending::value_variants()

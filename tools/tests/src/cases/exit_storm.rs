@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow, ensure};
 use libtest_mimic::Trial;
-use taskstats_client::record::Taskstats;
+use taskstats::record::Taskstats;
 
 use crate::{
     context::Context,

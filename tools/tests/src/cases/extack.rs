@@ -5,11 +5,12 @@
 
 use std::{fs::File, os::fd::AsRawFd, sync::Arc};
 
+use crate::request::{RawAttribute, Request};
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
 use nix::{errno::Errno, libc};
-use taskstats_client::{
-    Client, Options, RawAttribute, Request,
+use taskstats::{
+    Client, Options,
     answer::{Body, ErrorReport},
     uapi::{
         CGROUPSTATS_CMD_GET, TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK,

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
+use crate::request::{RawAttribute, Request, family_request, policy_request};
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
-use taskstats_client::{
-    Client, Options, RawAttribute, Request,
+use taskstats::{
+    Client, Options,
     answer::Datagram,
-    controller::{Family, Policy, family_request, policy_request},
+    controller::{Family, Policy},
     uapi::{CGROUPSTATS_CMD_GET, TASKSTATS_CMD_GET, TASKSTATS_GENL_NAME},
 };
 

@@ -14,7 +14,7 @@ use nix::{
     sys::wait::{Id, WaitPidFlag, waitid},
     unistd::Pid,
 };
-use taskstats_client::{Client, Options};
+use taskstats::{Client, Options};
 
 use crate::{
     cases::listeners::{CPUS, end_on_all, heard_of, hears},
@@ -81,7 +81,7 @@ fn report(case: &str, counts: [usize; 2]) {
 }
 
 /// Errors for want of memory, as they come from a request, an answer, or its acknowledgement.
-fn is_for_want_of_memory(error: &taskstats_client::Error) -> bool {
+fn is_for_want_of_memory(error: &taskstats::Error) -> bool {
     let errno = error.errno();
     errno == Some(Errno::ENOMEM as i32) || errno == Some(Errno::ENOBUFS as i32)
 }
@@ -113,7 +113,7 @@ fn loading(context: &Context, case: &str) -> anyhow::Result<()> {
 fn asking(
     context: &Context,
     case: &str,
-    ask: impl Fn(&mut Client) -> Result<(), taskstats_client::Error>,
+    ask: impl Fn(&mut Client) -> Result<(), taskstats::Error>,
 ) -> anyhow::Result<()> {
     let mut counts = [0; 2];
     for (count, implementation) in counts.iter_mut().zip(BOTH) {

@@ -17,7 +17,7 @@ use nix::{
     sys::wait::waitpid,
     unistd::{ForkResult, Pid, fork},
 };
-use taskstats_client::{Client, Options};
+use taskstats::{Client, Options};
 
 use crate::{
     compare::{compare, holds_record},

@@ -7,7 +7,7 @@ use std::{slice, sync::Arc};
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
-use taskstats_client::record::Taskstats;
+use taskstats::record::Taskstats;
 
 use super::listeners::{CPUS, about, end_on_all, hears, pids, under_each};
 use crate::{

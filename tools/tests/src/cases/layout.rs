@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
 use process_control::{ChildExt, Control};
-use taskstats_client::{
+use taskstats::{
     record::{FIELDS, RECORD_SIZE},
     uapi::TASKSTATS_VERSION,
 };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
-use taskstats_client::record::Taskstats;
+use taskstats::record::Taskstats;
 
 use crate::{
     clone_as_vfork::end_on,

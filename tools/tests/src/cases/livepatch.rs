@@ -14,7 +14,7 @@ use control::{Other, Status};
 use libtest_mimic::Trial;
 use nix::errno::Errno;
 use sha2::{Digest, Sha256};
-use taskstats_client::{Client, Options};
+use taskstats::{Client, Options};
 
 use crate::{
     cases::listeners::{CPUS, end_on_all, hears},

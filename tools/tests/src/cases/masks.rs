@@ -4,11 +4,12 @@
 
 use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
 
+use crate::request::{RawAttribute, Request};
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
 use nix::libc;
-use taskstats_client::{
-    Client, Options, RawAttribute, Request, Subject,
+use taskstats::{
+    Client, Options, Subject,
     answer::{Body, Datagram},
     uapi::{TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK},
 };
@@ -367,7 +368,7 @@ fn reports(client: &mut Client, cpu: usize) -> anyhow::Result<bool> {
     let pid = end_on(cpu)?;
     // Who waited for a task has had its record sent.
     while let Some(datagram) = client.exit_record(Duration::ZERO)? {
-        let of_child = |stats: taskstats_client::Stats| stats.subject == Subject::Pid(pid);
+        let of_child = |stats: taskstats::Stats| stats.subject == Subject::Pid(pid);
         if records(&datagram).into_iter().any(of_child) {
             return Ok(true);
         }

@@ -4,10 +4,11 @@
 
 use std::{fs, path::Path, sync::Arc};
 
+use crate::request::policy_request;
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
 use nix::errno::Errno;
-use taskstats_client::{Client, GenlSocket, Options, controller::policy_request};
+use taskstats::{Client, GenlSocket, Options};
 
 use crate::{
     context::Context,

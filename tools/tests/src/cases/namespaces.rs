@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
-use taskstats_client::{
+use taskstats::{
     Stats,
     answer::{Body, Datagram},
 };

@@ -4,11 +4,12 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use crate::request::Request;
 use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 use libtest_mimic::Trial;
-use taskstats_client::{
-    Client, Options, Request, Stats, Subject,
+use taskstats::{
+    Client, Options, Stats, Subject,
     answer::Body,
     record::{FIELDS, Taskstats},
     uapi::TASKSTATS_VERSION,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 use libtest_mimic::Trial;
-use taskstats_client::{
+use taskstats::{
     Client, Options, Stats,
     record::Taskstats,
     uapi::{ACORE, AFORK, AXSIG, TASKSTATS_VERSION},

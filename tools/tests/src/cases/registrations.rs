@@ -21,7 +21,7 @@ use nix::{
     },
     unistd::Pid,
 };
-use taskstats_client::{Client, Options, Stats, uapi::TASKSTATS_CMD_NEW};
+use taskstats::{Client, Options, Stats, uapi::TASKSTATS_CMD_NEW};
 
 use crate::{
     clone_as_vfork::end_on,

@@ -6,7 +6,7 @@ use std::{slice, sync::Arc};
 
 use anyhow::ensure;
 use libtest_mimic::Trial;
-use taskstats_client::{
+use taskstats::{
     Client, Options,
     record::{Field, RECORD_SIZE},
 };

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Trial;
 use nix::mount::{MsFlags, mount};
-use taskstats_client::{Client, Options};
+use taskstats::{Client, Options};
 
 use crate::{context::Context, implementation::Implementation};
 

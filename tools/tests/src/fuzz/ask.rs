@@ -4,9 +4,10 @@
 
 use std::{io, mem};
 
+use crate::request::{RawAttribute, Request};
 use anyhow::{Context, ensure};
-use taskstats_client::{
-    GenlSocket, Options, RawAttribute, Request,
+use taskstats::{
+    GenlSocket, Options,
     answer::Datagram,
     uapi::{TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK},
 };

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use taskstats_client::Request;
+use crate::request::Request;
 
 /// A datagram, and whether its effect on the listeners is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,15 +6,12 @@
 
 use std::ops::RangeInclusive;
 
+use crate::request::{RawAttribute, Request, family_request, policy_request};
 use rand::{Rng, RngExt, SeedableRng, rngs::ChaCha8Rng, seq::IndexedRandom};
-use taskstats_client::{
-    RawAttribute, Request,
-    controller::{family_request, policy_request},
-    uapi::{
-        CGROUPSTATS_CMD_ATTR_FD, CGROUPSTATS_CMD_GET, TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK,
-        TASKSTATS_CMD_ATTR_PID, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, TASKSTATS_CMD_ATTR_TGID,
-        TASKSTATS_GENL_NAME,
-    },
+use taskstats::uapi::{
+    CGROUPSTATS_CMD_ATTR_FD, CGROUPSTATS_CMD_GET, TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK,
+    TASKSTATS_CMD_ATTR_PID, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, TASKSTATS_CMD_ATTR_TGID,
+    TASKSTATS_GENL_NAME,
 };
 
 use super::{

@@ -4,10 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use taskstats_client::{
-    RawAttribute, Request,
-    uapi::{TASKSTATS_CMD_GET, TASKSTATS_GENL_VERSION},
-};
+use crate::request::{RawAttribute, Request};
+use taskstats::uapi::{TASKSTATS_CMD_GET, TASKSTATS_GENL_VERSION};
 
 use super::case::{Case, Edit};
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::ensure;
-use taskstats_client::{Client, Options};
+use taskstats::{Client, Options};
 
 use super::{
     ask::{Asker, Reply, Send},

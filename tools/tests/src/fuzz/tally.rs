@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use nix::errno::Errno;
-use taskstats_client::{
+use taskstats::{
     Subject,
     answer::{Body, Datagram},
     uapi::CGROUPSTATS_CMD_NEW,

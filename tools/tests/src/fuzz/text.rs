@@ -110,7 +110,7 @@ fn messages(bytes: &[u8]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use taskstats_client::Request;
+    use crate::request::Request;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 //! What must be equal in two replies to the same case: all that this run compares is decided here.
 
-use taskstats_client::record::RECORD_SIZE;
+use taskstats::record::RECORD_SIZE;
 
 use super::ask::Reply;
 use crate::compare::{Difference, compare};

@@ -11,6 +11,7 @@ use std::{
     path::PathBuf,
 };
 
+use crate::request::Request;
 use anyhow::{Context, bail, ensure};
 use nix::{
     sys::{
@@ -20,7 +21,7 @@ use nix::{
     },
     unistd::{ForkResult, Pid, fork},
 };
-use taskstats_client::{Client, Options, Request};
+use taskstats::{Client, Options};
 
 use super::{
     shared::{Count, Shared},

@@ -10,7 +10,7 @@ use nix::{
     sys::signal::{Signal, raise},
 };
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
-use taskstats_client::{Client, Options};
+use taskstats::{Client, Options};
 
 use super::shared::{Count, Shared};
 use crate::{

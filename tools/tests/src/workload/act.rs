@@ -28,7 +28,7 @@ use nix::{
     },
     unistd::{ForkResult, Gid, Pid, Uid, fork, getpid, gettid, pause, setresgid, setresuid},
 };
-use taskstats_client::{Client, Options};
+use taskstats::{Client, Options};
 
 use super::Kind;
 use crate::thread_usage::{cpu_time, voluntary_switches};

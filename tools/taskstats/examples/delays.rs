@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
 //! How long a task has waited for a CPU: `delays PID`, with CAP_NET_ADMIN.
 
-use taskstats_client::{Client, Options};
+use taskstats::{Client, Options};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pid = std::env::args().nth(1).ok_or("usage: delays PID")?;

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Requests: well-formed ones by default, any others by setting fields that a client would not.
+//!
+//! The crate taskstats has requests that are right; what a test sends may be wrong in any way.
 
 use netlink_packet_core::{
-    Emitable, NLA_HEADER_SIZE, NLM_F_REQUEST, NetlinkHeader, emit_u16, emit_u32,
+    Emitable, NLA_HEADER_SIZE, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, emit_u16, emit_u32,
 };
-use netlink_packet_generic::constants::GENL_HDRLEN;
+use netlink_packet_generic::constants::{
+    CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME, CTRL_CMD_GETFAMILY, CTRL_CMD_GETPOLICY,
+    GENL_HDRLEN, GENL_ID_CTRL,
+};
 
-use crate::uapi::{
+use taskstats::uapi::{
     CGROUPSTATS_CMD_ATTR_FD, CGROUPSTATS_CMD_GET, NLMSG_HDRLEN, TASKSTATS_CMD_ATTR_PID,
     TASKSTATS_CMD_ATTR_TGID, TASKSTATS_CMD_GET, TASKSTATS_GENL_VERSION,
 };
@@ -162,6 +167,19 @@ impl Request {
         emit_u32(&mut message[..4], length).expect("the header is there");
         message
     }
+}
+
+/// Asks what the family of that name is.
+pub fn family_request(name: &str) -> Request {
+    Request::new(GENL_ID_CTRL, CTRL_CMD_GETFAMILY)
+        .with(RawAttribute::text(CTRL_ATTR_FAMILY_NAME, name))
+}
+
+/// Asks which attributes the family with that id takes: a dump.
+pub fn policy_request(family: u16) -> Request {
+    Request::new(GENL_ID_CTRL, CTRL_CMD_GETPOLICY)
+        .flags(NLM_F_DUMP)
+        .with(RawAttribute::new(CTRL_ATTR_FAMILY_ID, family.to_ne_bytes()))
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
 
 //! `struct taskstats`, version 17, written down once: as a Rust struct for access by name and, from
 //! the same lines, as a table of its fields for whoever compares or prints records field by field.
+//!
+//! Versions 8 to 17 put new fields at the end, but for version 15: that had the longest and the
+//! shortest delays in the middle. Later ones are longer. [`Taskstats::of_any_version`] reads all.
 
 use std::{
     fmt,
@@ -10,7 +13,7 @@ use std::{
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::uapi::TS_COMM_LEN;
+use crate::{delay::DelayKind, uapi::TS_COMM_LEN};
 
 /// `struct __kernel_timespec`.
 #[derive(
@@ -283,8 +286,39 @@ pub const RECORD_SIZE: usize = size_of::<Taskstats>();
 // `IntoBytes` has checked that no byte is outside a field; the header's size is C's.
 const _: () = assert!(RECORD_SIZE == 688);
 
+/// The oldest version that is read, of Linux 2.6.31.
+pub const OLDEST_VERSION: u16 = 8;
+/// Bytes of a record of that version.
+pub const OLDEST_SIZE: usize = offset_of!(Taskstats, thrashing_count);
+/// The version with the longest and the shortest delays in the middle, of Linux 6.14 and 6.15.
+const INSERTED_VERSION: u16 = 15;
+/// Bytes of a record of that version.
+const INSERTED_SIZE: usize = offset_of!(Taskstats, cpu_delay_max_ts);
+
 impl Taskstats {
-    /// Copies a record out of a message, where it is aligned to four bytes only.
+    /// Copies a record of any version from [`OLDEST_VERSION`] on out of a message, where it is
+    /// aligned to four bytes only. Returns how many bytes of this struct the kernel has filled, too:
+    /// what comes after them is zero.
+    ///
+    /// `None` where `bytes` are no such record.
+    pub fn of_any_version(bytes: &[u8]) -> Option<(Self, usize)> {
+        let version = u16::from_ne_bytes(*bytes.first_chunk()?);
+        if version < OLDEST_VERSION || bytes.len() < OLDEST_SIZE {
+            return None;
+        }
+        let mut whole = [0; RECORD_SIZE];
+        let known = if version == INSERTED_VERSION {
+            move_to_the_end(bytes.get(..INSERTED_SIZE)?, &mut whole);
+            INSERTED_SIZE
+        } else {
+            let known = bytes.len().min(RECORD_SIZE);
+            whole[..known].copy_from_slice(&bytes[..known]);
+            known
+        };
+        Some((Self::read_from_bytes(&whole).ok()?, known))
+    }
+
+    /// Copies a record of version 17 out of a message, where it is aligned to four bytes only.
     ///
     /// `None` if `bytes` is not exactly one record long.
     pub fn from_payload(bytes: &[u8]) -> Option<Self> {
@@ -295,6 +329,53 @@ impl Taskstats {
     pub fn comm(&self) -> &[u8] {
         let end = self.ac_comm.iter().position(|&byte| byte == 0);
         &self.ac_comm[..end.unwrap_or(TS_COMM_LEN)]
+    }
+}
+
+/// Puts a record of version 15 into the order of the later ones: after each sum of delays come
+/// their longest and their shortest.
+fn move_to_the_end(bytes: &[u8], whole: &mut [u8; RECORD_SIZE]) {
+    let mut from = 0;
+    let mut to = 0;
+    // The kinds of delays have the order of the record.
+    for kind in DelayKind::ALL {
+        let [_, total, longest, ..] = kind.offsets();
+        let after = total + size_of::<u64>();
+        let plain = after - to;
+        whole[to..after].copy_from_slice(&bytes[from..from + plain]);
+        from += plain;
+        to = after;
+        let extremes = 2 * size_of::<u64>();
+        whole[longest..longest + extremes].copy_from_slice(&bytes[from..from + extremes]);
+        from += extremes;
+    }
+    debug_assert_eq!(from, bytes.len());
+}
+
+impl DelayKind {
+    /// Where a record has the count, the total, the longest, the shortest, and when the longest was.
+    pub(crate) fn offsets(self) -> [usize; 5] {
+        macro_rules! offsets {
+            ($($field:ident)*) => { [$(offset_of!(Taskstats, $field)),*] };
+        }
+        match self {
+            Self::Cpu => offsets!(cpu_count cpu_delay_total cpu_delay_max cpu_delay_min
+                cpu_delay_max_ts),
+            Self::BlockIo => offsets!(blkio_count blkio_delay_total blkio_delay_max blkio_delay_min
+                blkio_delay_max_ts),
+            Self::SwapIn => offsets!(swapin_count swapin_delay_total swapin_delay_max
+                swapin_delay_min swapin_delay_max_ts),
+            Self::Reclaim => offsets!(freepages_count freepages_delay_total freepages_delay_max
+                freepages_delay_min freepages_delay_max_ts),
+            Self::Thrashing => offsets!(thrashing_count thrashing_delay_total thrashing_delay_max
+                thrashing_delay_min thrashing_delay_max_ts),
+            Self::Compaction => offsets!(compact_count compact_delay_total compact_delay_max
+                compact_delay_min compact_delay_max_ts),
+            Self::WriteCopy => offsets!(wpcopy_count wpcopy_delay_total wpcopy_delay_max
+                wpcopy_delay_min wpcopy_delay_max_ts),
+            Self::Irq => offsets!(irq_count irq_delay_total irq_delay_max irq_delay_min
+                irq_delay_max_ts),
+        }
     }
 }
 
@@ -434,6 +515,67 @@ mod tests {
     fn wrong_lengths_are_no_record() {
         assert!(Taskstats::from_payload(&[0; RECORD_SIZE - 1]).is_none());
         assert!(Taskstats::from_payload(&[0; RECORD_SIZE + 1]).is_none());
+    }
+
+    fn numbered(version: u16, length: usize) -> Vec<u8> {
+        let mut bytes: Vec<u8> = (0..length).map(|byte| (byte / 8) as u8).collect();
+        bytes[..2].copy_from_slice(&version.to_ne_bytes());
+        bytes
+    }
+
+    /// The sizes of versions 8 to 17, as they were in the headers of their kernels.
+    #[test]
+    fn shorter_and_longer_records_are_read() {
+        for (version, size) in [
+            (8, 328),
+            (9, 344),
+            (10, 352),
+            (11, 368),
+            (12, 400),
+            (13, 416),
+            (14, 432),
+            (16, 560),
+            (17, 688),
+            (18, 704),
+        ] {
+            let bytes = numbered(version, size);
+            let (record, known) = Taskstats::of_any_version(&bytes).unwrap();
+            assert_eq!(record.version, version);
+            assert_eq!(known, size.min(RECORD_SIZE));
+            assert_eq!(record.as_bytes()[..known], bytes[..known]);
+            assert!(record.as_bytes()[known..].iter().all(|&byte| byte == 0));
+        }
+    }
+
+    #[test]
+    fn what_is_older_or_cut_off_is_no_record() {
+        assert!(Taskstats::of_any_version(&numbered(7, 328)).is_none());
+        assert!(Taskstats::of_any_version(&numbered(8, 327)).is_none());
+        assert!(Taskstats::of_any_version(&numbered(15, 559)).is_none());
+        assert!(Taskstats::of_any_version(&[8]).is_none());
+    }
+
+    #[test]
+    fn version_15_had_the_extremes_in_the_middle() {
+        // Each u64 has its place as its value, as the header of 6.14 numbers them.
+        let mut bytes: Vec<u8> = (0..70u64).flat_map(u64::to_ne_bytes).collect();
+        bytes[..2].copy_from_slice(&15u16.to_ne_bytes());
+        let (record, known) = Taskstats::of_any_version(&bytes).unwrap();
+        assert_eq!(known, 560);
+        assert_eq!((record.cpu_count, record.cpu_delay_total), (2, 3));
+        assert_eq!((record.cpu_delay_max, record.cpu_delay_min), (4, 5));
+        assert_eq!((record.blkio_count, record.blkio_delay_min), (6, 9));
+        assert_eq!((record.swapin_count, record.swapin_delay_max), (10, 12));
+        assert_eq!(record.cpu_run_real_total, 14);
+        assert_eq!(
+            (record.freepages_count, record.freepages_delay_max),
+            (45, 47)
+        );
+        assert_eq!(record.thrashing_delay_min, 52);
+        assert_eq!((record.ac_btime64, record.compact_count), (53, 54));
+        assert_eq!((record.ac_exe_inode, record.wpcopy_count), (61, 62));
+        assert_eq!((record.irq_count, record.irq_delay_min), (66, 69));
+        assert_eq!(record.irq_delay_max_ts, Timespec::default());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
 
 //! The numbers of the kernel's user-space interface, under the kernel's names.
 //!
@@ -66,6 +66,9 @@ pub const AGROUP: u8 = 0x20;
 pub const NLMSGERR_ATTR_MSG: u16 = 1;
 /// Extended acknowledgement: offset of the offending attribute in the request, `u32`.
 pub const NLMSGERR_ATTR_OFFS: u16 = 2;
+
+/// `nla_type`: the value is attributes.
+pub const NLA_F_NESTED: u16 = 0x8000;
 
 /// Bytes of a `struct nlmsghdr`.
 pub const NLMSG_HDRLEN: usize = 16;

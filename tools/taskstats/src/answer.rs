@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
 
 //! Answers: datagrams as they came, and what is in them.
 
@@ -204,7 +204,7 @@ fn attributes(bytes: &[u8], mut offset: usize) -> Result<Vec<Attribute<'_>>, Dec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{RawAttribute, Request};
+    use crate::request::Request;
 
     fn error(flags: u16, code: i32, request: &[u8], tlvs: &[u8]) -> Datagram {
         let mut bytes = Vec::new();
@@ -257,11 +257,7 @@ mod tests {
     #[test]
     fn nested_attributes_know_where_they_are() {
         let inner = [6, 0, 1, 0, 0xaa, 0xbb, 0, 0, 8, 0, 3, 0, 1, 2, 3, 4];
-        let datagram = Datagram(
-            Request::new(20, 2)
-                .with(RawAttribute::new(4, inner))
-                .encode(),
-        );
+        let datagram = Datagram(Request::new(20, 2).with(|it| it.bytes(4, &inner)).encode());
         let messages = datagram.messages().unwrap();
         let Body::Generic { header, attributes } = &messages[0].body else {
             panic!("{messages:?}");
@@ -283,12 +279,13 @@ mod tests {
             );
         }
         for claim in [0, 3, 9, u16::MAX] {
-            let request = Request::get(20).with(RawAttribute::number(1, 1).claiming(claim));
-            assert!(Datagram(request.encode()).messages().is_err(), "{claim}");
+            let mut request = whole.clone();
+            request[20..22].copy_from_slice(&u16::to_ne_bytes(claim));
+            assert!(Datagram(request).messages().is_err(), "{claim}");
         }
-        let mut short = Request::get(20);
-        short.length = Some(15);
-        assert!(Datagram(short.encode()).messages().is_err());
+        let mut short = whole.clone();
+        short[..4].copy_from_slice(&15u32.to_ne_bytes());
+        assert!(Datagram(short).messages().is_err());
     }
 
     #[test]

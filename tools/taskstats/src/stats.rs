@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
 
 //! What TASKSTATS answers: records with the id that they are of, and cgroup counts.
 
@@ -7,10 +7,11 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
     answer::{Attribute, Body, Message},
-    record::Taskstats,
+    delay::{Delay, DelayKind},
+    record::{Field, Taskstats, Timespec},
     uapi::{
         CGROUPSTATS_CMD_NEW, CGROUPSTATS_TYPE_CGROUP_STATS, TASKSTATS_CMD_NEW,
-        TASKSTATS_TYPE_AGGR_PID, TASKSTATS_TYPE_AGGR_TGID, TASKSTATS_TYPE_PID,
+        TASKSTATS_TYPE_AGGR_PID, TASKSTATS_TYPE_AGGR_TGID, TASKSTATS_TYPE_NULL, TASKSTATS_TYPE_PID,
         TASKSTATS_TYPE_STATS, TASKSTATS_TYPE_TGID,
     },
 };
@@ -31,6 +32,8 @@ pub struct Stats {
     pub subject: Subject,
     /// The record.
     pub record: Taskstats,
+    /// How many bytes of the record the kernel has filled. Older kernels have fewer fields.
+    pub known: usize,
     /// Where the record starts in its datagram.
     pub offset: usize,
 }
@@ -39,7 +42,7 @@ impl Stats {
     /// The records of a `TASKSTATS_CMD_NEW` message, in their order.
     ///
     /// Strict, as the clients are that walk by position: each nest is an id and a record, nothing
-    /// else.
+    /// else, but for the padding before it on machines that need it.
     pub fn of(message: &Message<'_>) -> Result<Vec<Self>, DecodeError> {
         match &message.body {
             Body::Generic { header, attributes } if header.cmd == TASKSTATS_CMD_NEW => {
@@ -51,10 +54,13 @@ impl Stats {
 
     fn parse(aggregate: &Attribute<'_>) -> Result<Self, DecodeError> {
         let nest = aggregate.nest()?;
-        let [id, stats] = &nest[..] else {
-            return Err(
-                format!("{} attributes where an id and a record belong", nest.len()).into(),
-            );
+        let (id, stats) = match &nest[..] {
+            [id, stats] => (id, stats),
+            [id, pad, stats] if pad.kind == TASKSTATS_TYPE_NULL => (id, stats),
+            _ => {
+                let number = nest.len();
+                return Err(format!("{number} attributes where an id and a record belong").into());
+            }
         };
         let subject = match (aggregate.kind, id.kind) {
             (TASKSTATS_TYPE_AGGR_PID, TASKSTATS_TYPE_PID) => Subject::Pid(parse_u32(id.value)?),
@@ -64,12 +70,41 @@ impl Stats {
         if stats.kind != TASKSTATS_TYPE_STATS {
             return Err(format!("type {} where the record belongs", stats.kind).into());
         }
-        let record = Taskstats::from_payload(stats.value)
+        let (record, known) = Taskstats::of_any_version(stats.value)
             .ok_or_else(|| format!("a record of {} bytes", stats.value.len()))?;
         Ok(Self {
             subject,
             record,
+            known,
             offset: stats.offset,
+        })
+    }
+
+    /// Whether the kernel has sent this field: an older one has shorter records.
+    pub fn has(&self, field: &Field) -> bool {
+        field.offset + field.size <= self.known
+    }
+
+    /// How long it waited for one thing; `None` where the kernel's record does not have that.
+    ///
+    /// Zeroes do not say that it never waited: all but the waits for a CPU are counted only while
+    /// `kernel.task_delayacct` is on.
+    pub fn delay(&self, kind: DelayKind) -> Option<Delay> {
+        let [count, total, longest, shortest, longest_end] = kind
+            .offsets()
+            .map(|offset| Field::at(offset).filter(|field| self.has(field)));
+        let number = |field: &Field| field.number(&self.record);
+        Some(Delay {
+            count: number(count?)?,
+            total: number(total?)?,
+            longest: longest.and_then(number),
+            shortest: shortest.and_then(number),
+            longest_end: longest_end.and_then(|field| {
+                let moment = Timespec::read_from_bytes(field.bytes(&self.record)).ok()?;
+                let seconds = u64::try_from(moment.tv_sec).ok()?;
+                let nanoseconds = u64::try_from(moment.tv_nsec).ok()?;
+                seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds)
+            }),
         })
     }
 }
@@ -116,52 +151,77 @@ mod tests {
     use crate::{
         answer::Datagram,
         record::RECORD_SIZE,
-        request::{RawAttribute, Request},
+        request::{Attributes, Request},
     };
 
-    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-        Request::get(0)
-            .with(RawAttribute::new(kind, value))
-            .encode()
-            .split_off(20)
-    }
-
-    fn answer(nest: &[u8], aggregate: u16) -> Datagram {
-        let attribute = RawAttribute::new(aggregate, nest);
-        Datagram(Request::new(20, TASKSTATS_CMD_NEW).with(attribute).encode())
+    fn answer(nest: &Attributes, aggregate: u16) -> Datagram {
+        Datagram(
+            Request::new(20, TASKSTATS_CMD_NEW)
+                .with(|it| it.nest(aggregate, nest))
+                .encode(),
+        )
     }
 
     fn parse(datagram: &Datagram) -> Result<Vec<Stats>, DecodeError> {
         Stats::of(&datagram.messages().unwrap()[0])
     }
 
-    fn nest(id_kind: u16, record: &[u8]) -> Vec<u8> {
-        let mut nest = attribute(id_kind, &77u32.to_ne_bytes());
-        nest.extend(attribute(TASKSTATS_TYPE_STATS, record));
-        nest
+    fn nest(id_kind: u16, record: &[u8]) -> Attributes {
+        Attributes::new()
+            .u32(id_kind, 77)
+            .bytes(TASKSTATS_TYPE_STATS, record)
+    }
+
+    fn record(version: u16, size: usize) -> Vec<u8> {
+        let mut record = vec![0; size];
+        record[..2].copy_from_slice(&version.to_ne_bytes());
+        record[16..24].copy_from_slice(&5u64.to_ne_bytes());
+        record
     }
 
     #[test]
     fn a_pid_answer() {
-        let mut record = [0; RECORD_SIZE];
-        record[..2].copy_from_slice(&17u16.to_ne_bytes());
+        let record = record(17, RECORD_SIZE);
         let datagram = answer(&nest(TASKSTATS_TYPE_PID, &record), TASKSTATS_TYPE_AGGR_PID);
         assert_eq!(datagram.0.len(), 724);
         let stats = &parse(&datagram).unwrap()[0];
         assert_eq!(stats.subject, Subject::Pid(77));
         assert_eq!(stats.offset, 36);
         assert_eq!(stats.record.version, 17);
+        assert_eq!(stats.delay(DelayKind::Cpu).unwrap().count, 5);
+        assert_eq!(stats.delay(DelayKind::Cpu).unwrap().longest_end, Some(0));
+    }
+
+    #[test]
+    fn a_shorter_record_lacks_what_came_later() {
+        let record = record(13, 416);
+        let datagram = answer(&nest(TASKSTATS_TYPE_PID, &record), TASKSTATS_TYPE_AGGR_PID);
+        let stats = &parse(&datagram).unwrap()[0];
+        assert_eq!(stats.delay(DelayKind::Cpu).unwrap().count, 5);
+        assert_eq!(stats.delay(DelayKind::Cpu).unwrap().longest, None);
+        assert!(stats.delay(DelayKind::WriteCopy).is_some());
+        assert_eq!(stats.delay(DelayKind::Irq), None);
+        assert!(!stats.has(Field::named("irq_count").unwrap()));
+    }
+
+    #[test]
+    fn padding_before_the_record_is_passed_over() {
+        let padded = Attributes::new()
+            .u32(TASKSTATS_TYPE_PID, 77)
+            .flag(TASKSTATS_TYPE_NULL)
+            .bytes(TASKSTATS_TYPE_STATS, &record(17, RECORD_SIZE));
+        let datagram = answer(&padded, TASKSTATS_TYPE_AGGR_PID);
+        assert_eq!(parse(&datagram).unwrap()[0].record.cpu_count, 5);
     }
 
     #[test]
     fn what_stock_clients_would_trip_over_is_refused() {
-        let record = [0; RECORD_SIZE];
+        let record = record(17, RECORD_SIZE);
         let wrong_id = nest(TASKSTATS_TYPE_TGID, &record);
         assert!(parse(&answer(&wrong_id, TASKSTATS_TYPE_AGGR_PID)).is_err());
-        let short = nest(TASKSTATS_TYPE_PID, &record[8..]);
+        let short = nest(TASKSTATS_TYPE_PID, &record[..320]);
         assert!(parse(&answer(&short, TASKSTATS_TYPE_AGGR_PID)).is_err());
-        let mut more = nest(TASKSTATS_TYPE_PID, &record);
-        more.extend(attribute(6, &[]));
+        let more = nest(TASKSTATS_TYPE_PID, &record).flag(6);
         assert!(parse(&answer(&more, TASKSTATS_TYPE_AGGR_PID)).is_err());
         let good = nest(TASKSTATS_TYPE_PID, &record);
         assert!(parse(&answer(&good, TASKSTATS_TYPE_AGGR_TGID)).is_err());
@@ -170,7 +230,7 @@ mod tests {
     #[test]
     fn cgroup_counts() {
         let counts = [1u64, 2, 3, 4, 5].map(u64::to_ne_bytes).concat();
-        let request = Request::new(20, CGROUPSTATS_CMD_NEW).with(RawAttribute::new(1, counts));
+        let request = Request::new(20, CGROUPSTATS_CMD_NEW).with(|it| it.bytes(1, &counts));
         let datagram = Datagram(request.encode());
         let counts = Cgroupstats::of(&datagram.messages().unwrap()[0]).unwrap();
         assert_eq!((counts.nr_sleeping, counts.nr_io_wait), (1, 5));

@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
 
 //! The generic-netlink controller: what a family is and which attributes it takes.
 
-use netlink_packet_core::{DecodeError, NLM_F_DUMP, Parseable};
+use netlink_packet_core::{DecodeError, Parseable};
 use netlink_packet_generic::{
     constants::{
         CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME, CTRL_CMD_GETFAMILY, CTRL_CMD_GETPOLICY,
@@ -13,7 +13,7 @@ use netlink_packet_generic::{
 
 use crate::{
     answer::{Body, Datagram},
-    request::{RawAttribute, Request},
+    request::Request,
 };
 
 /// What `CTRL_CMD_GETFAMILY` answers.
@@ -46,15 +46,14 @@ pub struct Policy {
 
 /// Asks what the family of that name is.
 pub fn family_request(name: &str) -> Request {
-    Request::new(GENL_ID_CTRL, CTRL_CMD_GETFAMILY)
-        .with(RawAttribute::text(CTRL_ATTR_FAMILY_NAME, name))
+    Request::new(GENL_ID_CTRL, CTRL_CMD_GETFAMILY).with(|it| it.text(CTRL_ATTR_FAMILY_NAME, name))
 }
 
 /// Asks which attributes the family with that id takes: a dump.
 pub fn policy_request(family: u16) -> Request {
     Request::new(GENL_ID_CTRL, CTRL_CMD_GETPOLICY)
-        .flags(NLM_F_DUMP)
-        .with(RawAttribute::new(CTRL_ATTR_FAMILY_ID, family.to_ne_bytes()))
+        .dump()
+        .with(|it| it.bytes(CTRL_ATTR_FAMILY_ID, &family.to_ne_bytes()))
 }
 
 impl Family {
@@ -137,17 +136,13 @@ mod tests {
 
     #[test]
     fn a_family_is_read() {
-        let answer = Request::new(GENL_ID_CTRL, 1)
-            .with(RawAttribute::text(CTRL_ATTR_FAMILY_NAME, "TASKSTATS"))
-            .with(RawAttribute::new(
-                CTRL_ATTR_FAMILY_ID,
-                0x1du16.to_ne_bytes(),
-            ))
-            .with(RawAttribute::number(3, 1))
-            .with(RawAttribute::new(
-                6,
-                [20, 0, 1, 0, 8, 0, 1, 0, 1, 0, 0, 0, 8, 0, 2, 0, 11, 0, 0, 0],
-            ));
+        let operations = [20, 0, 1, 0, 8, 0, 1, 0, 1, 0, 0, 0, 8, 0, 2, 0, 11, 0, 0, 0];
+        let answer = Request::new(GENL_ID_CTRL, 1).with(|it| {
+            it.text(CTRL_ATTR_FAMILY_NAME, "TASKSTATS")
+                .bytes(CTRL_ATTR_FAMILY_ID, &0x1du16.to_ne_bytes())
+                .u32(3, 1)
+                .bytes(6, &operations)
+        });
         let family = Family::parse(&[Datagram(answer.encode())]).unwrap();
         assert_eq!(family.name, "TASKSTATS");
         assert_eq!((family.id, family.version), (0x1d, 1));
@@ -156,8 +151,7 @@ mod tests {
 
     #[test]
     fn an_answer_without_id_is_none() {
-        let answer =
-            Request::new(GENL_ID_CTRL, 1).with(RawAttribute::text(CTRL_ATTR_FAMILY_NAME, "X"));
+        let answer = Request::new(GENL_ID_CTRL, 1).with(|it| it.text(CTRL_ATTR_FAMILY_NAME, "X"));
         assert!(Family::parse(&[Datagram(answer.encode())]).is_err());
         assert!(Family::parse(&[]).is_err());
     }
