@@ -19,10 +19,18 @@ pub(crate) fn list(cpus: &[u32]) -> String {
     numbers.join(",")
 }
 
-/// The CPUs of `/sys/devices/system/cpu/NAME`.
+/// The CPUs of `/sys/devices/system/cpu/NAME`; where that is not mounted, those that are online.
 pub(crate) fn named(name: &str) -> io::Result<Vec<u32>> {
-    let text = fs::read_to_string(format!("/sys/devices/system/cpu/{name}"))?;
-    Ok(parse(&text))
+    match fs::read_to_string(format!("/sys/devices/system/cpu/{name}")) {
+        Ok(text) => Ok(parse(&text)),
+        Err(_) => Ok(of_stat(&fs::read_to_string("/proc/stat")?)),
+    }
+}
+
+/// The CPUs of `/proc/stat`.
+fn of_stat(text: &str) -> Vec<u32> {
+    let cpu = |line: &str| line.strip_prefix("cpu")?.split(' ').next()?.parse().ok();
+    text.lines().filter_map(cpu).collect()
 }
 
 #[cfg(test)]
@@ -35,5 +43,6 @@ mod tests {
         assert_eq!(parse("\n"), [0; 0]);
         assert_eq!(parse("x,2"), [2]);
         assert_eq!(list(&[0, 7]), "0,7");
+        assert_eq!(of_stat("cpu  1 2\ncpu0 1 2\ncpu12 3\nintr 5\n"), [0, 12]);
     }
 }
