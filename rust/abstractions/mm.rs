@@ -38,15 +38,16 @@ pub(crate) struct Executable {
 impl Memory {
     /// Returns what is known of the memory of `task`, or `None` if it is a kernel thread, or
     /// exiting and past `exit_mm()`. Mirrors what `xacct_add_tsk()` and `exe_add_tsk()` read, under
-    /// one lock and without a reference.
-    pub(crate) fn of(task: TaskView<'_>) -> Option<Self> {
+    /// one lock and without a reference. Inlined, as a dump does it for each task.
+    #[inline(always)]
+    pub(crate) fn of(task: TaskView<'_>, rcu: &rcu::Guard) -> Option<Self> {
         if task.flags().kthread() {
             return None;
         }
 
         let mm = MmGuard::lock(task)?;
         let (high_water_rss, high_water_vm) = mm.high_water_pages();
-        let file = mm.executable();
+        let file = mm.executable(rcu);
         drop(mm);
 
         Some(Self {
@@ -98,8 +99,7 @@ impl<'a> MmGuard<'a> {
 
     /// Returns the file that is executed. Mirrors `get_mm_exe_file()`.
     #[inline]
-    fn executable(&self) -> Option<ARef<File>> {
-        let _rcu = rcu::read_lock();
+    fn executable(&self, _rcu: &rcu::Guard) -> Option<ARef<File>> {
         // SAFETY: By the type invariants, `mm` has a user, and so the file is valid where it is
         // not null, or on its way out, which the function sees under the RCU read lock.
         let file = unsafe {

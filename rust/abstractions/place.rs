@@ -40,17 +40,6 @@ impl<T: Send + Sync> Place<T> {
         Self(Atomic::new(core::ptr::null()))
     }
 
-    /// Looks at the value, if there is one, without changing the count of references. `look` may not
-    /// sleep.
-    #[inline]
-    pub(crate) fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
-        let _rcu = rcu::read_lock();
-        let value = self.0.load(Acquire);
-        // SAFETY: By the type invariants, the pointer is null or an `Arc`'s, whose reference is not
-        // given up while the RCU read lock is held.
-        unsafe { value.as_ref() }.map(look)
-    }
-
     /// Returns a reference to the value, if there is one.
     pub(crate) fn get(&self) -> Option<Arc<T>> {
         let _rcu = rcu::read_lock();

@@ -37,11 +37,11 @@ pub(crate) fn fill(
     task: TaskView<'_>,
     time: CpuTime,
     namespaces: Namespaces<'_>,
+    rcu: &rcu::Guard,
 ) {
-    let rcu = rcu::read_lock();
     let now_ns = monotonic_ns();
     let start_ns = task.start_time_ns();
-    let leader_start_ns = match task.group_leader(&rcu) {
+    let leader_start_ns = match task.group_leader(rcu) {
         Some(leader) => leader.start_time_ns(),
         // The task has been released, and the leader may be gone.
         None => start_ns,
@@ -74,13 +74,13 @@ pub(crate) fn fill(
     stats.ac_sched = task.policy() as u8;
 
     // CAST: Ids of tasks are not negative.
-    stats.ac_pid = task.pid_nr_ns(namespaces.pid, &rcu) as u32;
-    stats.ac_tgid = task.tgid_nr_ns(namespaces.pid, &rcu) as u32;
-    stats.ac_ppid = match task.real_parent(&rcu) {
-        Some(parent) => parent.tgid_nr_ns(namespaces.pid, &rcu) as u32,
+    stats.ac_pid = task.pid_nr_ns(namespaces.pid, rcu) as u32;
+    stats.ac_tgid = task.tgid_nr_ns(namespaces.pid, rcu) as u32;
+    stats.ac_ppid = match task.real_parent(rcu) {
+        Some(parent) => parent.tgid_nr_ns(namespaces.pid, rcu) as u32,
         None => 0,
     };
-    (stats.ac_uid, stats.ac_gid) = real_ids_in(task.credentials(&rcu), namespaces.user);
+    (stats.ac_uid, stats.ac_gid) = real_ids_in(task.credentials(rcu), namespaces.user);
 
     stats.ac_utime = usecs(time.user_ns);
     stats.ac_stime = usecs(time.system_ns);

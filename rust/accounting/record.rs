@@ -22,7 +22,8 @@ use crate::abstractions::{
     task::TaskView, //
 };
 use kernel::{
-    prelude::*, //
+    prelude::*,
+    sync::rcu, //
 };
 use taskstats_bindings::AGROUP;
 
@@ -42,19 +43,22 @@ impl Record {
         #[cfg(test_build)]
         let before = ORACLE.as_ref().map(|oracle| oracle.fill(task, namespaces));
 
-        let memory = Memory::of(task);
+        // Once: each time costs as much as reading a dozen fields.
+        let rcu = rcu::read_lock();
+        let memory = Memory::of(task, &rcu);
         let stats = &mut self.0;
 
         let time = task.cpu_time();
         delay::fill(stats, task, time);
         stats.version = VERSION;
         (stats.nvcsw, stats.nivcsw) = task.context_switches();
-        basic::fill(stats, task, time, namespaces);
+        basic::fill(stats, task, time, namespaces, &rcu);
         extended::fill(stats, task, memory.as_ref());
         if let Some(executable) = memory.and_then(|memory| memory.executable) {
             stats.ac_exe_dev = executable.device;
             stats.ac_exe_inode = executable.inode;
         }
+        drop(rcu);
 
         #[cfg(test_build)]
         if let (Some(oracle), Some(before)) = (ORACLE.as_ref(), before) {

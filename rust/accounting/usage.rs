@@ -141,20 +141,28 @@ impl Usage {
     /// earlier; those of a thread that is exiting at this moment may be counted twice, as in
     /// TASKSTATS.
     pub(crate) fn of_process(task: &Task) -> Option<Self> {
-        Self::sum(task, |thread| thread.has_exit_state())
+        Self::sum(
+            task,
+            |thread| thread.cpu_time(),
+            |thread| thread.has_exit_state(),
+        )
     }
 
     /// Sums up the process of `task`, which is the last thread to end and has left its delays to
     /// the process, or returns `None` if it has been released.
     pub(crate) fn of_ended_process(task: &Task) -> Option<Self> {
-        let mut usage = Self::sum(task, |_| true)?;
+        let mut usage = Self::sum(task, |thread| thread.cpu_time(), |_| true)?;
         usage.threads = 0;
         Some(usage)
     }
 
-    /// Sums up the process of `task`, as [`Self::of_process()`] does; `has_left` tells of each
-    /// thread whether it has left its delays to the process, as far as threads do.
-    pub(crate) fn sum(task: &Task, has_left: impl Fn(TaskView<'_>) -> bool) -> Option<Self> {
+    /// Sums up the process of `task`, as [`Self::of_process()`] does; `time` tells the CPU time of a
+    /// thread, and `has_left` whether it has left its delays to the process, as far as threads do.
+    pub(crate) fn sum(
+        task: &Task,
+        time: impl Fn(TaskView<'_>) -> CpuTime,
+        has_left: impl Fn(TaskView<'_>) -> bool,
+    ) -> Option<Self> {
         let mut process = SighandGuard::lock(task)?;
         let left = process.left_by_exited::<Record>().map(|left| left.delays());
         let released = process.released();
@@ -187,15 +195,15 @@ impl Usage {
                 add_pair(&mut usage.staying_integrals, thread.memory_integrals());
             }
             // Where threads leave their delays to the process, those that have exited have.
-            usage.totals.add_thread(thread, !has_left || left.is_none());
+            let with_delays = !has_left || left.is_none();
+            usage.totals.add_thread(thread, time(thread), with_delays);
         }
         Some(usage)
     }
 }
 
 impl Totals {
-    fn add_thread(&mut self, thread: TaskView<'_>, with_delays: bool) {
-        let time = thread.cpu_time();
+    fn add_thread(&mut self, thread: TaskView<'_>, time: CpuTime, with_delays: bool) {
         add(&mut self.time.user_ns, time.user_ns);
         add(&mut self.time.system_ns, time.system_ns);
         add(&mut self.run_time_ns, thread.run_time_ns());

@@ -33,6 +33,10 @@ pub(crate) trait Operations: Send + Sync + Sized + 'static {
     /// ([`Request::socket_private`](super::Request::socket_private)) until the socket is closed, or
     /// the family goes. Dropping it may sleep. `()` if it keeps nothing.
     type SocketPrivate: Default + Send + Sync;
+
+    /// Called before a socket of any network namespace becomes a member of a group, which is an
+    /// index into [`Operations::GROUPS`]; also of one that is a member already.
+    fn joined(_group: usize) {}
 }
 
 /// A generic netlink family with the data that its commands work on.
@@ -126,6 +130,9 @@ impl<T: Operations> Family<T> {
         assert!(T::GROUPS.len() <= u8::MAX as usize);
         // CAST: Checked above.
         family.n_mcgrps = T::GROUPS.len() as u8;
+        if !T::GROUPS.is_empty() {
+            family.bind = Some(Self::bind);
+        }
 
         if size_of::<T::SocketPrivate>() != 0 {
             // The core allocates it with `kzalloc()`.
@@ -135,6 +142,15 @@ impl<T: Operations> Family<T> {
             family.sock_priv_destroy = Some(Self::socket_private_destroy);
         }
         family
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the generic netlink core alone, as the `bind` of a `Family<T>`.
+    unsafe extern "C" fn bind(group: c_int) -> c_int {
+        // CAST: The core numbers groups from 0.
+        T::joined(group as usize);
+        0
     }
 
     /// # Safety

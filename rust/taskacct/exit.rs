@@ -6,8 +6,16 @@
 //! All of it is as the initial namespaces see it.
 
 use super::{
-    exits::Ending,
+    exits::{
+        self,
+        Ending,
+        Kinds, //
+    },
     fields::Fields,
+    interest::{
+        INTEREST,
+        MEMBERS, //
+    },
     record,
     state::Taskacct,
     uapi::{
@@ -31,7 +39,10 @@ use crate::{
         NetlinkSkBuff,
         Packet, //
     },
-    seam::ExitObserver,
+    seam::{
+        ExitObserver,
+        Interest, //
+    },
 };
 use kernel::{
     cpu::CpuId,
@@ -44,29 +55,33 @@ use kernel::{
 const EXITS: usize = 0;
 
 impl ExitObserver for Family<Taskacct> {
+    fn interest(&self) -> &'static Interest {
+        &INTEREST
+    }
+
     fn exit(&self, task: &CurrentTask, group_dead: bool, leave: &mut dyn FnMut()) {
         match self.data().groups_that_count() {
             Some(groups) => groups.exit(task, group_dead, leave),
             None => leave(),
         }
 
-        let has_filters = self.data().exits.peek(|exits| !exits.is_empty());
-        let has_members = self.has_listeners(EXITS);
-        if has_filters != Some(true) && !has_members {
-            return;
-        }
-
-        let endings = [Ending::Thread, Ending::Process];
         let task = TaskView::of(task);
-        for ending in endings.into_iter().take(if group_dead { 2 } else { 1 }) {
-            let packet = |fields| packet(self, task, ending, fields);
+        let endings: &[Ending] = if group_dead {
+            &[Ending::Thread, Ending::Process]
+        } else {
+            &[Ending::Thread]
+        };
+        let packet = |ending, fields| packet(self, task, ending, fields);
+        if exits::may_want(Kinds::of_end(task, group_dead)) {
             if let Some(exits) = self.data().exits.get() {
-                exits.send(task, ending, packet);
+                exits.send(task, endings, packet);
             }
-            if has_members {
+        }
+        if MEMBERS.is_set() && self.has_listeners(EXITS) {
+            for &ending in endings {
                 // Members whose buffers are full are told so when they read. Without memory, there
                 // is nobody to tell: a socket that counts sets a filter.
-                let _ = packet(Fields::COUNTED)
+                let _ = packet(ending, Fields::COUNTED)
                     .and_then(|packet| packet.multicast(self, EXITS, GFP_KERNEL));
             }
         }

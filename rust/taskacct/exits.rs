@@ -5,6 +5,7 @@
 
 use super::{
     fields::Fields,
+    interest::INTEREST,
     uapi::{
         TASKACCT_A_EXIT_FILTER_ANCESTOR,
         TASKACCT_A_EXIT_FILTER_CGROUP_ALONE,
@@ -43,8 +44,10 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{
+            Acquire,
             Atomic,
-            Relaxed, //
+            Relaxed,
+            Release, //
         },
         rcu,
         Arc,
@@ -59,12 +62,57 @@ pub(super) enum Ending {
     Process,
 }
 
+/// Kinds of ends, by what a filter tells apart without looking at more than the task: whether it is
+/// a process's, and whether it has failed.
+#[derive(Clone, Copy)]
+pub(super) struct Kinds(u32);
+
+impl Kinds {
+    const NONE: Self = Self(0);
+
+    const fn of(ending: Ending, failed: bool) -> Self {
+        let process = matches!(ending, Ending::Process);
+        // CAST: 0 or 1.
+        Self(1 << ((process as u32) << 1 | failed as u32))
+    }
+
+    /// Returns what the end of `task` is, with that of its process if `group_dead`.
+    #[inline]
+    pub(super) fn of_end(task: TaskView<'_>, group_dead: bool) -> Self {
+        let failed = task.exit_code() != 0;
+        let thread = Self::of(Ending::Thread, failed);
+        if group_dead {
+            thread.and(Self::of(Ending::Process, failed))
+        } else {
+            thread
+        }
+    }
+
+    const fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Returns whether some of these are among `others`.
+    #[inline]
+    const fn are_among(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+}
+
+/// The kinds that some filter lets through.
+static WANTED: Atomic<u32> = Atomic::new(0);
+
+/// Returns whether some filter may let one of these through. One that is set at the same time may be
+/// missed.
+#[inline]
+pub(super) fn may_want(kinds: Kinds) -> bool {
+    kinds.are_among(Kinds(WANTED.load(Relaxed)))
+}
+
 /// What a socket is sent.
 pub(super) struct ExitFilter {
     pub(super) fields: Fields,
-    threads: bool,
-    processes: bool,
-    failed: bool,
+    kinds: Kinds,
     user: Option<User>,
     cgroup: Option<Cgroup>,
     alone: bool,
@@ -101,9 +149,7 @@ impl ExitFilter {
         }
         Ok(Self {
             fields: Fields::of_attribute(attributes.get(TASKACCT_A_EXIT_FILTER_FIELDS))?,
-            threads,
-            processes,
-            failed: has(TASKACCT_A_EXIT_FILTER_FAILED),
+            kinds: kinds(threads, processes, has(TASKACCT_A_EXIT_FILTER_FAILED)),
             user,
             cgroup,
             alone: alone.is_some(),
@@ -114,16 +160,12 @@ impl ExitFilter {
         })
     }
 
-    /// Returns whether the end of `task`, or of its process with it, is sent.
-    fn matches(&self, task: TaskView<'_>, ending: Ending, rcu: &rcu::Guard) -> bool {
-        match ending {
-            Ending::Thread if !self.threads => return false,
-            Ending::Process if !self.processes => return false,
-            _ => {}
+    /// Returns whether ends of `task` are sent, of those kinds that are.
+    fn matches(&self, task: TaskView<'_>) -> bool {
+        if self.user.is_none() && self.cgroup.is_none() && self.ancestor.is_none() {
+            return true;
         }
-        if self.failed && task.exit_code() == 0 {
-            return false;
-        }
+        let rcu = &rcu::read_lock();
         if let Some(user) = self.user {
             if !user.is_real_of(task.credentials(rcu)) {
                 return false;
@@ -137,6 +179,20 @@ impl ExitFilter {
         self.ancestor
             .is_none_or(|ancestor| descends(task, ancestor, rcu))
     }
+}
+
+/// Returns the kinds that a filter lets through.
+fn kinds(threads: bool, processes: bool, failed: bool) -> Kinds {
+    let mut kinds = Kinds::NONE;
+    for (wanted, ending) in [(threads, Ending::Thread), (processes, Ending::Process)] {
+        if wanted {
+            kinds = kinds.and(Kinds::of(ending, true));
+            if !failed {
+                kinds = kinds.and(Kinds::of(ending, false));
+            }
+        }
+    }
+    kinds
 }
 
 /// Returns whether the process of `task` was started by the one with the id `ancestor` in the
@@ -166,14 +222,10 @@ fn descends(task: TaskView<'_>, ancestor: u32, rcu: &rcu::Guard) -> bool {
 
 /// What has become of the messages for a socket.
 pub(super) struct Counts {
-    /// All that its filter let through.
-    pub(super) matched: Atomic<u64>,
-    /// Those that were put into its buffer.
-    pub(super) delivered: Atomic<u64>,
-    /// Those that its buffer had no room for, or that it refused.
-    pub(super) lost_full: Atomic<u64>,
-    /// Those that there was no memory for.
-    pub(super) lost_memory: Atomic<u64>,
+    matched: Atomic<u64>,
+    delivered: Atomic<u64>,
+    lost_full: Atomic<u64>,
+    lost_memory: Atomic<u64>,
     /// How often tasks had begun to exit unheard before.
     pub(super) gaps_before: u64,
 }
@@ -188,6 +240,37 @@ impl Counts {
             lost_memory: Atomic::new(0),
         }
     }
+
+    /// Reads the counts. What is on its way meanwhile has been let through, and nothing has become
+    /// of it yet: the others are never more than `matched`.
+    pub(super) fn read(&self) -> Became {
+        // Acquire: who sees what has become of a message sees that it was let through.
+        let load = |count: &Atomic<u64>| count.load(Acquire);
+        let (delivered, lost_full, lost_memory) = (
+            load(&self.delivered),
+            load(&self.lost_full),
+            load(&self.lost_memory),
+        );
+        Became {
+            matched: load(&self.matched),
+            delivered,
+            lost_full,
+            lost_memory,
+        }
+    }
+}
+
+/// How many messages for a socket became what.
+#[derive(Default)]
+pub(super) struct Became {
+    /// All that its filter let through.
+    pub(super) matched: u64,
+    /// Those that were put into its buffer.
+    pub(super) delivered: u64,
+    /// Those that its buffer had no room for, or that it refused.
+    pub(super) lost_full: u64,
+    /// Those that there was no memory for.
+    pub(super) lost_memory: u64,
 }
 
 struct Subscriber {
@@ -201,8 +284,6 @@ struct Subscriber {
 pub(crate) struct Exits {
     #[pin]
     subscribers: RwSemaphore<KVec<Subscriber>>,
-    /// How many there are, for a look without the lock.
-    number: Atomic<usize>,
 }
 
 impl Exits {
@@ -210,14 +291,7 @@ impl Exits {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             subscribers <- new_rw_semaphore!(KVec::new(), c"taskacct_exits"),
-            number: Atomic::new(0),
         })
-    }
-
-    /// Returns whether there are none. One that comes at the same time may be missed.
-    #[inline]
-    pub(super) fn is_empty(&self) -> bool {
-        self.number.load(Relaxed) == 0
     }
 
     /// Gives `socket` a filter, instead of the one that it has, if any. With [`ENOMEM`], nothing
@@ -238,6 +312,7 @@ impl Exits {
                 .find(|subscriber| subscriber.socket.is(socket))
             {
                 let old = core::mem::replace(old, new);
+                want(&subscribers);
                 drop(subscribers);
                 drop(old);
                 return Ok(());
@@ -249,7 +324,8 @@ impl Exits {
                 }
                 room.push_within_capacity(new).map_err(|_| ENOMEM)?;
                 core::mem::swap(&mut *subscribers, &mut room);
-                self.number.store(subscribers.len(), Relaxed);
+                want(&subscribers);
+                INTEREST.begin();
                 drop(subscribers);
                 return Ok(());
             }
@@ -266,7 +342,10 @@ impl Exits {
             .iter()
             .position(|subscriber| subscriber.socket.is(socket));
         let removed = place.and_then(|place| subscribers.remove(place).ok());
-        self.number.store(subscribers.len(), Relaxed);
+        if removed.is_some() {
+            want(&subscribers);
+            INTEREST.end();
+        }
         drop(subscribers);
         drop(removed);
     }
@@ -276,26 +355,42 @@ impl Exits {
     pub(super) fn send(
         &self,
         task: TaskView<'_>,
-        ending: Ending,
-        packet: impl Fn(Fields) -> Result<Packet>,
+        endings: &[Ending],
+        packet: impl Fn(Ending, Fields) -> Result<Packet>,
     ) {
+        let failed = task.exit_code() != 0;
+
         for subscriber in self.subscribers.read().iter() {
-            let matches = subscriber.filter.matches(task, ending, &rcu::read_lock());
-            if !matches {
+            let ExitFilter { kinds, fields, .. } = subscriber.filter;
+            let mut sent = endings
+                .iter()
+                .filter(|&&ending| Kinds::of(ending, failed).are_among(kinds))
+                .peekable();
+            if sent.peek().is_none() || !subscriber.filter.matches(task) {
                 continue;
             }
-            let counts = &subscriber.counts;
-            counts.matched.fetch_add(1, Relaxed);
-            let what = match packet(subscriber.filter.fields) {
-                Ok(packet) => match subscriber.socket.send(packet) {
-                    Ok(()) => &counts.delivered,
-                    Err(_) => &counts.lost_full,
-                },
-                Err(_) => &counts.lost_memory,
-            };
-            what.fetch_add(1, Relaxed);
+            for &ending in sent {
+                let counts = &subscriber.counts;
+                counts.matched.fetch_add(1, Relaxed);
+                let what = match packet(ending, fields) {
+                    Ok(packet) => match subscriber.socket.send(packet) {
+                        Ok(()) => &counts.delivered,
+                        Err(_) => &counts.lost_full,
+                    },
+                    Err(_) => &counts.lost_memory,
+                };
+                what.fetch_add(1, Release);
+            }
         }
     }
+}
+
+/// Tells tasks that exit what is wanted now, whose lock the caller holds.
+fn want(subscribers: &[Subscriber]) {
+    let all = subscribers
+        .iter()
+        .fold(Kinds::NONE, |all, one| all.and(one.filter.kinds));
+    WANTED.store(all.0, Relaxed);
 }
 
 /// What the family keeps for a socket: nothing until it sets a filter for the first time. The

@@ -6,6 +6,7 @@ use super::{
     cgroup,
     exits::Subscription,
     info,
+    interest::MEMBERS,
     process,
     state::Taskacct,
     subscribe::{
@@ -43,4 +44,8 @@ impl Operations for Taskacct {
 
     /// A filter goes with its socket.
     type SocketPrivate = Subscription;
+
+    fn joined(_group: usize) {
+        MEMBERS.set(true);
+    }
 }

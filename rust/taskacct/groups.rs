@@ -19,6 +19,7 @@
 //! Each exited process is added to its group and to all that this one is in, so nothing is lost
 //! when a group is removed.
 
+use super::interest::COUNTS;
 use crate::{
     abstractions::{
         cgroup::{
@@ -53,10 +54,6 @@ use kernel::{
     },
     sync::{
         aref::ARef,
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
         rcu,
         Mutex, //
     },
@@ -260,8 +257,6 @@ fn fill<K, V>(nodes: &mut KVec<RBTreeNodeReservation<K, V>>, wanted: usize) -> R
 /// What control groups have used.
 #[pin_data]
 pub(crate) struct ControlGroups {
-    /// Whether what exits is counted.
-    counts: Atomic<bool>,
     /// One request at a time.
     #[pin]
     requests: Mutex<()>,
@@ -273,7 +268,6 @@ impl ControlGroups {
     /// Returns an initializer; nothing is counted yet.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            counts: Atomic::new(false),
             requests <- new_mutex!((), "taskacct_cgroups_requests"),
             inner <- new_mutex!(
                 Inner {
@@ -294,7 +288,7 @@ impl ControlGroups {
     /// Returns whether what exits is counted. If not, who is exiting at this moment is not.
     #[inline]
     pub(super) fn counts(&self) -> bool {
-        self.counts.load(Relaxed)
+        COUNTS.is_set()
     }
 
     /// Counts the current task, which exits, and with the last thread its process. `leave` leaves
@@ -348,11 +342,15 @@ impl Inner {
         if !self.marks.has(process) {
             if group_dead {
                 let marks = &self.marks;
-                let usage = Usage::sum(task.task(), |thread| {
-                    address_of(thread) == address
-                        || thread.has_exit_state()
-                        || marks.has(address_of(thread))
-                });
+                let usage = Usage::sum(
+                    task.task(),
+                    |thread| thread.added_cpu_time(),
+                    |thread| {
+                        address_of(thread) == address
+                            || thread.has_exit_state()
+                            || marks.has(address_of(thread))
+                    },
+                );
                 if let Some(Usage {
                     totals: mut used,
                     staying_integrals,
@@ -381,9 +379,11 @@ impl Inner {
         if process_of(leader).is_none_or(|process| marks.has(process)) {
             return;
         }
-        let Some(usage) = Usage::sum(leader.task(), |thread| {
-            thread.has_exit_state() || marks.has(address_of(thread))
-        }) else {
+        let Some(usage) = Usage::sum(
+            leader.task(),
+            |thread| thread.added_cpu_time(),
+            |thread| thread.has_exit_state() || marks.has(address_of(thread)),
+        ) else {
             return;
         };
         if usage.staying.all == 0 {
@@ -475,7 +475,7 @@ impl ControlGroups {
 
         loop {
             room.grow(0, wanted)?;
-            self.counts.store(true, Relaxed);
+            COUNTS.set(true);
             // Whoever is still told that nothing is counted is exiting, and is seen to be.
             rcu::synchronize_rcu();
 
@@ -508,7 +508,7 @@ impl ControlGroups {
 
     /// Ends counting, and forgets all that was counted.
     pub(super) fn end(&self) {
-        self.counts.store(false, Relaxed);
+        COUNTS.set(false);
         let mut inner = self.inner.lock();
         let exited = core::mem::take(&mut inner.exited);
         let marks = core::mem::take(&mut inner.marks.marks);

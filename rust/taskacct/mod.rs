@@ -15,6 +15,7 @@ mod fields;
 mod filter;
 mod groups;
 mod info;
+mod interest;
 mod process;
 mod record;
 mod request;

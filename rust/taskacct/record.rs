@@ -233,7 +233,12 @@ pub(super) fn put_task(
         }
     }
     if fields.has(TASKACCT_FIELD_MEMORY | TASKACCT_FIELD_EXECUTABLE) {
-        put_memory(payload, task.memory_integrals(), Memory::of(task), fields)?;
+        put_memory(
+            payload,
+            task.memory_integrals(),
+            Memory::of(task, rcu),
+            fields,
+        )?;
     }
     if fields.has(TASKACCT_FIELD_IO) {
         put_io(payload, task.io())?;
@@ -280,7 +285,7 @@ pub(super) fn put_usage(
     // The leader may have exited before the others.
     let memory = if fields.has(TASKACCT_FIELD_MEMORY | TASKACCT_FIELD_EXECUTABLE) {
         let living = usage.living.as_ref();
-        living.and_then(|task| Memory::of(TaskView::of(task)))
+        living.and_then(|task| Memory::of(TaskView::of(task), rcu))
     } else {
         None
     };

@@ -4,7 +4,8 @@
 
 use super::{
     exits::Exits,
-    groups::ControlGroups, //
+    groups::ControlGroups,
+    interest::COUNTS, //
 };
 #[cfg(CONFIG_CGROUPS)]
 use crate::abstractions::cgroup_lifetime::Removals;
@@ -108,7 +109,7 @@ impl Taskacct {
     /// Returns the control groups, if what exits is counted for them.
     #[inline]
     pub(super) fn groups_that_count(&self) -> Option<Arc<ControlGroups>> {
-        if self.groups.peek(ControlGroups::counts) == Some(true) {
+        if COUNTS.is_set() {
             self.groups.get()
         } else {
             None

@@ -4,7 +4,10 @@
 //! ends, and what has become of that.
 
 use super::{
-    exits::ExitFilter,
+    exits::{
+        Counts,
+        ExitFilter, //
+    },
     state::Taskacct,
     uapi::{
         TASKACCT_A_EXIT_FILTER_ANCESTOR,
@@ -44,11 +47,7 @@ use crate::{
 use kernel::{
     current,
     prelude::*,
-    static_assert,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    }, //
+    static_assert, //
 };
 
 const IDS: Range = Range::new(1, i32::MAX as u64);
@@ -148,22 +147,13 @@ impl Command for GetStats {
     fn doit<'a>(family: &Taskacct, request: Request<'a, Taskacct>) -> Result<(), Refusal<'a>> {
         let counts = request.socket_private()?.counts();
         let gaps = counts.map_or(0, |counts| family.gaps().wrapping_sub(counts.gaps_before));
-        let load = |count: &Atomic<u64>| count.load(Relaxed);
-        let [matched, delivered, lost_full, lost_memory] = match counts {
-            Some(counts) => [
-                load(&counts.matched),
-                load(&counts.delivered),
-                load(&counts.lost_full),
-                load(&counts.lost_memory),
-            ],
-            None => [0; 4],
-        };
+        let became = counts.map(Counts::read).unwrap_or_default();
         let mut reply = request.reply(Self::CMD, Room::of::<Stats>(), GFP_KERNEL)?;
         reply.push(Stats {
-            matched: AttributeU64::of::<TASKACCT_A_EXIT_STATS_MATCHED>(matched),
-            delivered: AttributeU64::of::<TASKACCT_A_EXIT_STATS_DELIVERED>(delivered),
-            lost_full: AttributeU64::of::<TASKACCT_A_EXIT_STATS_LOST_FULL>(lost_full),
-            lost_memory: AttributeU64::of::<TASKACCT_A_EXIT_STATS_LOST_MEMORY>(lost_memory),
+            matched: AttributeU64::of::<TASKACCT_A_EXIT_STATS_MATCHED>(became.matched),
+            delivered: AttributeU64::of::<TASKACCT_A_EXIT_STATS_DELIVERED>(became.delivered),
+            lost_full: AttributeU64::of::<TASKACCT_A_EXIT_STATS_LOST_FULL>(became.lost_full),
+            lost_memory: AttributeU64::of::<TASKACCT_A_EXIT_STATS_LOST_MEMORY>(became.lost_memory),
             gaps: AttributeU64::of::<TASKACCT_A_EXIT_STATS_GAPS>(gaps),
         })?;
         Ok(reply.send_to_socket()?)

@@ -44,13 +44,23 @@ impl ExitHook for Taskstats {
     fn exit(family: &Family<Self>, task: &CurrentTask, group_dead: bool) {
         let several_threads = alloc_left_by_exited(task);
 
-        family.data().observer.exit(task, group_dead, &mut || {
+        let Taskstats {
+            listeners,
+            observer,
+            interest,
+        } = family.data();
+        let mut leave = || {
             if several_threads {
                 leave_to_process(task);
             }
-        });
+        };
+        if interest.is_any() {
+            observer.exit(task, group_dead, &mut leave);
+        } else {
+            leave();
+        }
 
-        let listeners = family.data().listeners.this_cpu();
+        let listeners = listeners.this_cpu();
         if listeners.is_empty() {
             return;
         }
