@@ -61,6 +61,11 @@ impl Taskacct {
         Ok(Self { connection })
     }
 
+    /// The type of the family's messages, which is another one each time that the module is loaded.
+    pub fn family(&self) -> u16 {
+        self.connection.family
+    }
+
     /// What this kernel can count, and how the module works in it.
     pub fn info(&mut self) -> Result<Info, Error> {
         let request = self.request(uapi::CMD_INFO_GET);
@@ -262,23 +267,34 @@ impl Exits {
     /// [`Exits::next`].
     pub fn stats(&mut self) -> Result<ExitStats, Error> {
         let request = Request::new(self.connection.family, uapi::CMD_EXIT_STATS_GET);
-        // There may be no room for the answer before all others were taken out, which asking does.
+        self.patiently(|connection| one(connection, request.clone(), parse::exit_stats))
+    }
+
+    /// Asks again where there was no room for the answer before all others were taken out, which
+    /// asking does.
+    fn patiently<T>(
+        &mut self,
+        mut ask: impl FnMut(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         for _ in 0..10 {
-            match one(&mut self.connection, request.clone(), parse::exit_stats) {
+            match ask(&mut self.connection) {
                 Err(Error::Socket(error)) if crate::socket::is_overrun(&error) => {}
                 Err(Error::Silence) => {}
                 answer => return answer,
             }
         }
-        one(&mut self.connection, request, parse::exit_stats)
+        ask(&mut self.connection)
     }
 
     fn set(&mut self, filter: impl FnOnce(Attributes) -> Attributes) -> Result<(), Error> {
         let request = Request::new(self.connection.family, uapi::CMD_EXIT_FILTER_SET)
             .flags(NLM_F_ACK)
             .with(filter);
-        self.connection.answers(request)?;
-        Ok(())
+        self.patiently(|connection| {
+            let answers = connection.answers(request.clone())?;
+            // The acknowledgement is one.
+            answers.first().map(|_| ()).ok_or(Error::Silence)
+        })
     }
 }
 
