@@ -12,7 +12,10 @@ use ::tests::{
 };
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
-use taskstats::{Client, Options, Request, controller};
+use taskstats::{
+    Client, Options, Request, controller,
+    taskacct::{self, ExitFilter},
+};
 
 use crate::{
     dumps::{self, Dump},
@@ -72,9 +75,14 @@ const PROFILED: u32 = 101;
 pub(crate) fn marked(switch: &Switch, figure: &str) -> Result<()> {
     let mut subjects = Subjects::prepare()?;
     let marks = Marks::new()?;
+    let dump = dumps::KINDS.iter().find(|kind| kind.name == figure);
     for implementation in [Implementation::C, Implementation::Rust] {
         switch.to(implementation)?;
-        if let Some((kind, number)) = exit(figure) {
+        // C has to be asked for one task after the other.
+        let figure = if dump.is_some() { ONE_TASK } else { figure };
+        if let Some(&kind) = dump.filter(|_| implementation == Implementation::Rust) {
+            under_marks(&marks, &mut Dump::new(kind)?)?;
+        } else if let Some((kind, number)) = exit(figure) {
             subjects.listeners.set(number)?;
             under_marks(&marks, &mut Exits::new(kind, &mut subjects.listeners))?;
             subjects.listeners.set(0)?;
@@ -142,6 +150,7 @@ fn round(
     switch.to(Implementation::Rust)?;
     let rust = subjects.costs().context("under Rust")?;
     let dumps = dump_costs()?;
+    let filtered = subjects.filtered_exits()?;
     let iterated = iterator.map(iterator_cost).transpose()?;
     switch.to(Implementation::C)?;
     let mut rows = Vec::new();
@@ -152,6 +161,11 @@ fn round(
     // C has to be asked for one task after the other.
     let one = rows.iter().find(|row| row.figure == ONE_TASK);
     let one = one.context("no such figure")?.c.clone();
+    let unheard = rows.iter().find(|row| row.figure == UNHEARD_EXIT);
+    let unheard = unheard.context("no such figure")?.c.clone();
+    for (figure, cost) in filtered {
+        rows.push(row(figure, unheard.clone(), vec![cost]));
+    }
     for (figure, cost) in dumps {
         if figure == dumps::IDENTITY_AND_DELAYS {
             if let Some(iterated) = iterated {
@@ -193,6 +207,9 @@ fn add(rows: &mut Vec<Rounds>, round: Vec<Rounds>) -> Result<()> {
 
 /// The figure that dumps are compared with.
 const ONE_TASK: &str = "GET PID";
+
+/// The figure that exits which a filter drops are compared with.
+const UNHEARD_EXIT: &str = "process exit, no listener";
 
 /// What dumps cost for each of their tasks.
 fn dump_costs() -> Result<Vec<Value>> {
@@ -348,6 +365,37 @@ impl Subjects {
     fn floor(&mut self) -> Result<f64> {
         let [small, large] = &mut self.request;
         Ok(cost(&mut self.refused)? - (cost(large)? - cost(small)?))
+    }
+
+    /// What the coming and going of a process costs that a filter of taskacct drops: as it has not
+    /// failed, and as it is another user's.
+    fn filtered_exits(&mut self) -> Result<Vec<Value>> {
+        const NOBODY: u32 = 65_534;
+        let any = ExitFilter::default();
+        let filters = [
+            (
+                "of what failed",
+                ExitFilter {
+                    failed: true,
+                    ..any
+                },
+            ),
+            (
+                "of a user",
+                ExitFilter {
+                    uid: Some(NOBODY),
+                    ..any
+                },
+            ),
+        ];
+        let cost_of = |(name, filter): (&str, ExitFilter)| {
+            let mut filtered = taskacct::Exits::open(&filter, Options::default())?;
+            let cost = cost(&mut Exits::new(Kind::Process, &mut self.listeners))?;
+            let dropped = filtered.next(Duration::ZERO)?.is_none();
+            ensure!(dropped, "the filter lets an exit through");
+            Ok((format!("process exit, dropped by a filter {name}"), cost))
+        };
+        filters.into_iter().map(cost_of).collect()
     }
 
     /// What the coming and going of a task costs, for each number of listeners.

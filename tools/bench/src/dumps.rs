@@ -7,15 +7,16 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::socket::{MsgFlags, recv, send};
-use taskstats::{Client, GenlSocket, Options, Request, controller};
+use taskstats::{
+    GenlSocket, Options, Request,
+    taskacct::{
+        Fields, Taskacct,
+        uapi::{A_TASK_FIELDS, CMD_TASK_GET},
+    },
+};
 
 use crate::operation::Operation;
 
-const NAME: &str = "taskacct";
-const TASK_GET: u8 = 1;
-const FIELDS: u16 = 3;
-/// `NLM_F_DUMP`.
-const DUMP: u16 = 0x300;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLMSG_HDRLEN: usize = 16;
@@ -24,33 +25,47 @@ const NLMSG_HDRLEN: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
-    fields: u32,
+    fields: Fields,
     buffer: usize,
 }
+
+/// As much as netlink puts into a message's buffer at most.
+const LARGE: usize = 32 << 10;
 
 /// The figure that BPF's iterator has values for.
 pub(crate) const IDENTITY_AND_DELAYS: &str = "dump, identity and delays, a task";
 
-const ALL: u32 = (1 << 10) - 1;
+/// A dump of one group of fields.
+const fn alone(name: &'static str, fields: Fields) -> Kind {
+    Kind {
+        name,
+        fields,
+        buffer: LARGE,
+    }
+}
 
 /// What is measured.
-pub(crate) const KINDS: [Kind; 3] = [
-    Kind {
-        name: "dump, all fields, a task",
-        fields: ALL,
-        buffer: 32 << 10,
-    },
+pub(crate) const KINDS: [Kind; 13] = [
+    alone("dump, all fields, a task", Fields::ALL),
     Kind {
         name: "dump, all fields, 4 KiB at a time, a task",
-        fields: ALL,
+        fields: Fields::ALL,
         buffer: 4 << 10,
     },
-    Kind {
-        name: IDENTITY_AND_DELAYS,
-        // TASKACCT_FIELD_IDENTITY, TASKACCT_FIELD_DELAYS.
-        fields: 1 | 8,
-        buffer: 32 << 10,
-    },
+    alone(
+        IDENTITY_AND_DELAYS,
+        Fields(Fields::IDENTITY.0 | Fields::DELAYS.0),
+    ),
+    alone("dump, identity alone", Fields::IDENTITY),
+    alone("dump, status alone", Fields::STATUS),
+    alone("dump, cpu alone", Fields::CPU),
+    alone("dump, delays alone", Fields::DELAYS),
+    alone("dump, delay-extremes alone", Fields::DELAY_EXTREMES),
+    alone("dump, memory alone", Fields::MEMORY),
+    alone("dump, io alone", Fields::IO),
+    alone("dump, faults alone", Fields::FAULTS),
+    alone("dump, switches alone", Fields::SWITCHES),
+    alone("dump, executable alone", Fields::EXECUTABLE),
 ];
 
 /// Dumps all threads there are.
@@ -66,14 +81,12 @@ pub(crate) struct Dump {
 impl Dump {
     /// A socket to dump with. The family has another id each time that the module is loaded.
     pub(crate) fn new(kind: Kind) -> Result<Self> {
-        let mut client = Client::connect(Options::default())?;
-        let answer = client.exchange(&controller::family_request(NAME).encode())?;
-        let family = controller::Family::parse(&answer).context("no family taskacct")?;
+        let client = Taskacct::connect(Options::default())?;
         Ok(Self {
             socket: GenlSocket::open(Options::default())?,
-            request: Request::new(family.id, TASK_GET)
-                .with(|it| it.u32(FIELDS, kind.fields))
-                .flags(DUMP)
+            request: Request::new(client.family(), CMD_TASK_GET)
+                .with(|it| it.u32(A_TASK_FIELDS, kind.fields.0))
+                .dump()
                 .encode(),
             buffer: vec![0; kind.buffer],
             tasks: 0,
