@@ -37,8 +37,25 @@ impl fmt::Display for Difference {
     }
 }
 
-/// All differences between two rounds of answers to the same questions, the earlier one first.
+/// All differences between two rounds of answers to the same questions, the earlier one first. If
+/// either may be Rust's, it is the later.
 pub fn compare(earlier: &[Answer], later: &[Answer]) -> Vec<Difference> {
+    compare_if(Rust::Later, earlier, later)
+}
+
+/// The same where the earlier one is Rust's.
+pub fn compare_rust_first(rust: &[Answer], c: &[Answer]) -> Vec<Difference> {
+    compare_if(Rust::Earlier, rust, c)
+}
+
+/// Which of two rounds is Rust's.
+#[derive(Clone, Copy)]
+enum Rust {
+    Earlier,
+    Later,
+}
+
+fn compare_if(rust: Rust, earlier: &[Answer], later: &[Answer]) -> Vec<Difference> {
     let mut found = Vec::new();
     if earlier.len() != later.len() {
         found.push(Difference {
@@ -48,7 +65,7 @@ pub fn compare(earlier: &[Answer], later: &[Answer]) -> Vec<Difference> {
         });
     }
     for (a, b) in earlier.iter().zip(later) {
-        compare_answers(a, b, &mut found);
+        compare_answers(rust, a, b, &mut found);
     }
     found
 }
@@ -57,7 +74,7 @@ fn versus(a: impl fmt::Display, b: impl fmt::Display) -> String {
     format!("{a} versus {b}")
 }
 
-fn compare_answers(a: &Answer, b: &Answer, found: &mut Vec<Difference>) {
+fn compare_answers(rust: Rust, a: &Answer, b: &Answer, found: &mut Vec<Difference>) {
     let mut differ = |place: String, what: String| {
         found.push(Difference {
             label: a.label.clone(),
@@ -82,7 +99,13 @@ fn compare_answers(a: &Answer, b: &Answer, found: &mut Vec<Difference>) {
         );
     }
     for (index, (x, y)) in a.datagrams().zip(b.datagrams()).enumerate() {
-        let y = Datagram(without_text(&x.0, &y.0));
+        let (x, y) = match rust {
+            Rust::Earlier => (Datagram(without_text(&y.0, &x.0)), y),
+            Rust::Later => {
+                let y = Datagram(without_text(&x.0, &y.0));
+                (x, y)
+            }
+        };
         let mut differ = |place: &str, what| differ(format!("datagram {index} {place}"), what);
         let kind =
             |datagram: &Datagram| (datagram.0.len(), datagram.0.get(4..6).map(<[u8]>::to_vec));
@@ -230,7 +253,10 @@ pub fn holds_record(datagram: &Datagram) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::request::{RawAttribute, Request};
-    use taskstats::record::{Field, Taskstats};
+    use taskstats::{
+        record::{Field, Taskstats},
+        uapi::TASKSTATS_VERSION,
+    };
 
     use super::*;
     use crate::exchange::Moment;
@@ -248,6 +274,7 @@ mod tests {
         for name in ["ac_etime", "ac_tgetime"] {
             set(&mut record, name, &us.to_ne_bytes());
         }
+        set(&mut record, "version", &TASKSTATS_VERSION.to_ne_bytes());
         set(&mut record, "ac_btime", &1_000u32.to_ne_bytes());
         set(&mut record, "ac_btime64", &1_000u64.to_ne_bytes());
         let nest = Request::get(0)
@@ -290,7 +317,9 @@ mod tests {
             altered.datagrams[0][at] ^= 0x80;
             let places = places(&earlier, &altered);
             assert!(!places.is_empty(), "byte {at}");
-            if let Some(field) = at.checked_sub(36).and_then(Field::at) {
+            // What is of no version is no record.
+            let field = at.checked_sub(36).and_then(Field::at);
+            if let Some(field) = field.filter(|field| field.name != "version") {
                 assert!(
                     places.contains(&format!("datagram 0 {}", field.name)),
                     "byte {at}: {places:?}"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What every test shares, and how a test is run: C in charge before it and after it, and nothing
-//! new in the kernel's log that the kernel says only when something is wrong.
+//! What every test shares, and how a test is run: with a certain implementation in charge, if it
+//! needs one, and nothing new in the kernel's log that the kernel says only when something is wrong.
 
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -90,8 +90,22 @@ impl Context {
         })
     }
 
-    /// A test by that name.
+    /// A test by that name, with C in charge before it and after it.
     pub fn trial<T>(self: &Arc<Self>, name: impl Into<String>, test: T) -> Trial
+    where
+        T: FnOnce(&Self, &str) -> anyhow::Result<()> + Send + 'static,
+    {
+        self.trial_under_either(name, |context, name| {
+            let held = context.switch.hold(Implementation::C)?;
+            let result = test(context, name);
+            drop(held);
+            result
+        })
+    }
+
+    /// A test by that name that may find C or Rust in charge and leave it to either: a comparison
+    /// of both, which has the module loaded or unloaded once.
+    pub fn trial_under_either<T>(self: &Arc<Self>, name: impl Into<String>, test: T) -> Trial
     where
         T: FnOnce(&Self, &str) -> anyhow::Result<()> + Send + 'static,
     {
@@ -119,9 +133,7 @@ impl Context {
         test: impl FnOnce(&Self, &str) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let mut log = KernelLog::from_now()?;
-        let held = self.switch.hold(Implementation::C)?;
         let result = test(self, name);
-        drop(held);
         no_complaints(&mut log)?;
         result
     }

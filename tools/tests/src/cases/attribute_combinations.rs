@@ -129,7 +129,7 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     let mut trials = Vec::new();
     for &(ack, acks) in ACKS {
         for &(about, requests) in ABOUT {
-            trials.push(context.trial(
+            trials.push(context.trial_under_either(
                 format!("attribute_combinations::{about}{ack}"),
                 move |context, case| {
                     let all = |family, pid, fd| {
@@ -144,7 +144,7 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
                 },
             ));
         }
-        trials.push(context.trial(
+        trials.push(context.trial_under_either(
             format!("attribute_combinations::combinations{ack}"),
             move |context, case| {
                 same(context, case, acks, |family, pid, _| {

@@ -30,12 +30,13 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
         let value = standing.to_possible_value().expect("none is skipped");
         let name = value.get_name().replace('-', "_");
         trials.push(
-            context.trial(format!("callers::{name}"), move |context, case| {
+            context.trial_under_either(format!("callers::{name}"), move |context, case| {
                 asks(context, case, standing)
             }),
         );
-        trials.push(
-            context.trial(format!("callers::{name}_masks"), move |context, case| {
+        trials.push(context.trial_under_either(
+            format!("callers::{name}_masks"),
+            move |context, case| {
                 let mut caller = Caller::spawn(standing, Acks::default())?;
                 let mut masks = masks::masks()?;
                 // Long lists are the same to all: root's cases have them. And who may not register
@@ -47,8 +48,8 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
                 let requests = masks::requests(caller.family(), &masks);
                 differential_sums(context, case, 0, || ask_undoing(&mut caller, &requests))?;
                 Ok(())
-            }),
-        );
+            },
+        ));
     }
     trials
 }

@@ -34,25 +34,26 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     let mut trials = Vec::new();
     for (name, options) in HIERARCHIES {
         trials.push(
-            context.trial(format!("cgroups::{name}"), move |context, case| {
+            context.trial_under_either(format!("cgroups::{name}"), move |context, case| {
                 states(context, case, &Hierarchy::mount(options)?)
             }),
         );
     }
     trials.extend([
-        context.trial("cgroups::frozen", frozen),
-        context.trial("cgroups::nested", nested),
-        context.trial("cgroups::removed", removed),
-        context.trial("cgroups::no_cgroups", no_cgroups),
-        context.trial("cgroups::version_2", version_2),
+        context.trial_under_either("cgroups::frozen", frozen),
+        context.trial_under_either("cgroups::nested", nested),
+        context.trial_under_either("cgroups::removed", removed),
+        context.trial_under_either("cgroups::no_cgroups", no_cgroups),
+        context.trial_under_either("cgroups::version_2", version_2),
     ]);
     for (name, standing) in [
         ("a_user", Standing::User),
         ("no_capability", Standing::NoCapability),
         ("all_namespaces", Standing::AllNamespaces),
     ] {
-        trials.push(
-            context.trial(format!("cgroups::asked_by_{name}"), move |context, case| {
+        trials.push(context.trial_under_either(
+            format!("cgroups::asked_by_{name}"),
+            move |context, case| {
                 let hierarchy = Hierarchy::mount("none,name=taskstats")?;
                 let group = hierarchy.group("asked")?;
                 let (_tasks, expected) = fill(&group)?;
@@ -62,8 +63,8 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
                 let answers = differential(context, case, || ask_all(&mut caller, &requests))?;
                 ensure!(counts(&answers[0])? == expected, "{answers:?}");
                 Ok(())
-            }),
-        );
+            },
+        ));
     }
     trials
 }

@@ -24,15 +24,15 @@ use crate::{
 
 pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     vec![
-        context.trial("namespaces::pid", pid_namespace),
-        context.trial("namespaces::pid_requests", |context, case| {
+        context.trial_under_either("namespaces::pid", pid_namespace),
+        context.trial_under_either("namespaces::pid_requests", |context, case| {
             let mut caller = Caller::spawn(Standing::PidNamespace, Acks::default())?;
             let requests = requests::all(caller.family(), caller.pids[0]);
             let requests = debug_kernel_limits::some(requests, |_| false);
             differential(context, case, || ask_all(&mut caller, &requests))?;
             Ok(())
         }),
-        context.trial("namespaces::network", network_namespace),
+        context.trial_under_either("namespaces::network", network_namespace),
     ]
 }
 

@@ -35,7 +35,7 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     let trial = |&standing: &Standing| {
         let value = standing.to_possible_value().expect("none is skipped");
         let name = format!("privilege::{}", value.get_name().replace('-', "_"));
-        context.trial(name, move |context, case| {
+        context.trial_under_either(name, move |context, case| {
             without_privilege(context, case, standing)
         })
     };

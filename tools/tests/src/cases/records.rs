@@ -27,7 +27,7 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     for kind in Kind::value_variants() {
         let value = kind.to_possible_value().expect("no kind is skipped");
         let name = format!("records::{}", value.get_name().replace('-', "_"));
-        trials.push(context.trial(name, |context, case| {
+        trials.push(context.trial_under_either(name, |context, case| {
             let task = Task::spawn(*kind)?;
             let records = same_records(context, case, &task.pids)?;
             shows(*kind, &task.pids, &records)
@@ -35,15 +35,16 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     }
     // Nobody can stop these two; they sleep most of the time.
     for (name, pid) in [("init", 1), ("kthreadd", 2)] {
-        trials.push(
-            context.trial(format!("records::{name}"), move |context, case| {
+        trials.push(context.trial_under_either(
+            format!("records::{name}"),
+            move |context, case| {
                 let records = same_records(context, case, &[pid])?;
                 ensure!(records[0].ac_pid == pid, "{:?}", records[0]);
                 let kernel_thread = records[0].ac_exe_inode == 0;
                 ensure!(kernel_thread == (pid == 2), "{:?}", records[0]);
                 Ok(())
-            }),
-        );
+            },
+        ));
     }
     trials
 }

@@ -57,13 +57,13 @@ pub(super) fn trials(context: &Arc<Context>) -> Vec<Trial> {
     let mut trials = Vec::new();
     for &(name, requests) in REQUESTS {
         trials.push(
-            context.trial(format!("requests::{name}"), move |context, case| {
+            context.trial_under_either(format!("requests::{name}"), move |context, case| {
                 of_root(context, case, Acks::default(), requests)
             }),
         );
     }
     for &(name, acks) in ACKS {
-        trials.push(context.trial(
+        trials.push(context.trial_under_either(
             format!("requests::all_with_{name}"),
             move |context, case| {
                 of_root(context, case, acks, |family, pid| {
