@@ -15,6 +15,7 @@
 //! - What is equal: [`compare`].
 //! - What is tested: [`cases`]; how much of it on the debug kernel: [`debug_kernel_limits`]; random
 //!   messages: [`fuzz`]; all at once: [`soak`].
+//! - What an independent client prints of taskacct: [`ynl_json`].
 //! - Where it may run: [`guest_only`]; what is written of it: [`report`].
 //! - What the kernel has to say of itself: [`kernel_config`], [`kernel_log`], [`kmemleak`],
 //!   [`slab`].
@@ -57,3 +58,4 @@ pub mod stock;
 pub mod storm;
 pub mod thread_usage;
 pub mod workload;
+pub mod ynl_json;

@@ -10,10 +10,11 @@ use tests::{
     caller::{self, Acks, Standing},
     cases,
     context::Context,
+    debug_kernel_limits,
     exit::{self, Ending},
     faults::{self, Last},
     fuzz, guest_only,
-    implementation::Switch,
+    implementation::{Implementation, Switch},
     kmemleak::Kmemleak,
     kunit,
     oracle::Oracle,
@@ -24,6 +25,7 @@ use tests::{
     stock::StockClients,
     storm,
     workload::{self, Kind, compute_until_counted},
+    ynl_json::{self, Question},
 };
 
 /// What must hold of rust_taskstats, with C's taskstats as the oracle. Runs as root in a guest.
@@ -45,6 +47,14 @@ enum Command {
     Snapshot,
     /// Looks for memory that the kernel has lost, prints what it found, and fails if there is any.
     Leaks,
+    /// Asks taskacct by way of the crate taskstats, and prints what YNL's client would.
+    #[command(hide = true)]
+    Taskacct {
+        /// What is asked for.
+        question: Question,
+        /// Of whom.
+        id: u32,
+    },
     /// Becomes a task that can be asked for.
     #[command(hide = true)]
     Task {
@@ -195,6 +205,9 @@ fn main() -> anyhow::Result<ExitCode> {
                 ExitCode::FAILURE
             })
         }
+        Command::Taskacct { question, id } => {
+            ynl_json::act(question, id).map(|()| ExitCode::SUCCESS)
+        }
         Command::Task { kind } => workload::act(kind).map(|()| ExitCode::SUCCESS),
         Command::Exit { ending } => exit::act(ending).map(|()| ExitCode::SUCCESS),
         Command::Storm { cpu, tasks } => storm::act(cpu, tasks).map(|()| ExitCode::SUCCESS),
@@ -234,6 +247,13 @@ impl Run {
             trials = cases::livepatch::without_what_cannot_pass(trials);
             trials.extend(cases::livepatch::trials(&context, &folder));
         }
+        trials.retain(|trial| {
+            let is_left_out = debug_kernel_limits::leaves_out(trial.name());
+            if is_left_out && !self.harness.list {
+                println!("left out on the debug kernel: {}", trial.name());
+            }
+            !is_left_out
+        });
         if let Some(shard) = self.shard {
             trials = shard.of(trials);
         }
@@ -254,7 +274,11 @@ impl Run {
                 usize::from(oracle.is_some()),
             )?);
         }
+        let list = self.harness.list;
         let conclusion = libtest_mimic::run(&self.harness, trials);
+        if !list {
+            context.switch.to(Implementation::C)?;
+        }
         if self.oracle_only {
             println!("C was compared with C: nothing is proven of Rust.");
             return Ok(ExitCode::from(FAILED));
