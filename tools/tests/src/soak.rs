@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Everything at once, for as long as asked: the implementation changes back and forth, while on
-//! two CPUs tasks query, register, deregister, hear, exit and are killed, at random.
+//! two CPUs tasks query, dump, register, deregister, hear, exit and are killed, at random.
 //!
 //! The seed decides what each task does; when it gets to do it is up to the machine. On each CPU a
 //! [`nursery`] keeps a few `worker`s going, each of which does some things and ends in some way.
 //! What they did is counted in memory that all share: `shared`. Nothing may fail that must not.
 
+mod family;
 pub mod nursery;
 mod shared;
 mod worker;
@@ -124,7 +125,7 @@ impl Soak {
         Ok(())
     }
 
-    /// Who lists the policies keeps the module in use, and nobody else does.
+    /// Who lists the policies keeps the module in use, and so does a dump.
     fn change_to(&self, next: Implementation, shared: &Shared) -> anyhow::Result<()> {
         let started = Instant::now();
         loop {

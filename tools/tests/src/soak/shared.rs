@@ -28,7 +28,7 @@ macro_rules! counts {
 counts! {
     /// Of the implementation.
     Changes: "changes from one implementation to the other", true;
-    /// Unloads that were refused, as somebody was listing the policies.
+    /// Unloads that were refused, as somebody was listing the policies, or in a dump.
     InUse: "unloads refused while the module was in use", false;
     /// Started.
     Workers: "workers", true;
@@ -58,6 +58,20 @@ counts! {
     Proven: "exits that had to be heard of, and were", true;
     /// Exits that need not be heard of, for the implementation changed meanwhile.
     Unproven: "exits during a change, heard of or not", false;
+    /// By taskacct, of tasks and processes.
+    Dumps: "answers of taskacct about tasks", true;
+    /// By taskacct, of control groups.
+    Sums: "dumps of control groups", true;
+    /// Dumps of taskacct whose socket was closed before their end.
+    Abandoned: "dumps that were given up", true;
+    /// Messages about exits that a filter let through.
+    Filtered: "exits that a filter let through", true;
+    /// What taskacct says of a socket's messages.
+    Told: "times that a socket was told what it got", true;
+    /// Exits that a filter had to let through, and did.
+    Through: "exits that had to come through a filter, and did", true;
+    /// While C answers, and while the module begins or goes.
+    Absent: "times that taskacct was absent", false;
     /// Workers that called exit.
     Exits: "workers that exited", true;
     /// Workers that were killed.

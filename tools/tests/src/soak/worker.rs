@@ -12,7 +12,10 @@ use nix::{
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use taskstats::{Client, Options};
 
-use super::shared::{Count, Shared};
+use super::{
+    family::{self, Filtered},
+    shared::{Count, Shared},
+};
 use crate::{
     clone_as_vfork::end_on,
     compare::compare,
@@ -53,6 +56,7 @@ pub(super) struct Worker<'a> {
     rng: ChaCha8Rng,
     client: Client,
     listeners: Vec<Listener>,
+    filtered: Filtered,
 }
 
 impl<'a> Worker<'a> {
@@ -82,12 +86,13 @@ impl<'a> Worker<'a> {
             rng,
             client: Client::connect(Options::default())?,
             listeners: Vec::new(),
+            filtered: Filtered::default(),
         })
     }
 
     fn work(&mut self) -> anyhow::Result<()> {
         for _ in 0..self.rng.random_range(1..=THINGS) {
-            match self.rng.random_range(0..24) {
+            match self.rng.random_range(0..32) {
                 0..8 => self.query().context("a query")?,
                 8..10 => self.query_myself().context("a query for oneself")?,
                 10..12 => self.query_nobody().context("a query for nobody")?,
@@ -99,6 +104,13 @@ impl<'a> Worker<'a> {
                 19 => self.hear().context("messages about exits")?,
                 20 => self.leave(),
                 21..23 => self.prove().context("an exit")?,
+                23..31 => family::act(
+                    &mut self.filtered,
+                    self.shared,
+                    &mut self.rng,
+                    self.known.cpu,
+                )
+                .context("taskacct")?,
                 _ => {
                     let time = self.rng.random_range(0..5_000);
                     thread::sleep(Duration::from_micros(time));
