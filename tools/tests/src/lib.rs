@@ -2,9 +2,9 @@
 
 //! What must hold of rust_taskstats, tested in a running kernel with C's taskstats as the oracle.
 //!
-//! The heart is [`differential`]: the same request is put to C, to Rust and to C again in one boot,
-//! and the answers must be equal byte for byte, but for the few fields that move with the clock
-//! ([`moving`]), which are checked against the clock instead, and for what is listed as intended
+//! The heart is [`differential`]: the same request is put to C and to Rust in one boot, and the
+//! answers must be equal byte for byte, but for the few fields that move with the clock ([`moving`]),
+//! which are checked against the clock instead, and for what is listed as intended
 //! ([`intended_differences`]). A case is a closure that asks and returns the answers.
 //!
 //! - Who answers: [`implementation`].
