@@ -91,6 +91,16 @@ mod arithmetic {
     }
 
     #[test]
+    fn the_oracle_allows_for_a_first_delay_and_a_shorter_one() {
+        assert!(is_between("cpu_delay_min", 0, 2_521_122, 522_710));
+        assert!(is_between("cpu_delay_min", 0, 0, 522_710));
+        assert!(is_between("cpu_delay_min", 0, 0, 0));
+        assert!(!is_between("cpu_delay_min", 0, 522_709, 522_710));
+        assert!(!is_between("cpu_delay_min", 9, 0, 8));
+        assert!(!is_between("cpu_delay_max", 0, 2_521_122, 522_710));
+    }
+
+    #[test]
     fn names_are_padded_with_zeroes() {
         let mut expected = [0; 32];
         assert_eq!(basic::padded::<32>(comm(b"\0secret")), expected);

@@ -6,7 +6,7 @@
 //! between the two: what does not move is equal, and what moves only grows, or only shrinks, while
 //! C, Rust and C look at it one after the other. Bytes that belong to no field must be zero. What
 //! may step forth and back meanwhile, and how far, is in [`slack`]; what grows and is gone then, in
-//! [`is_gone_with_memory`].
+//! [`is_gone_with_memory`]; what only shrinks once it is there, in [`is_shortest`].
 //!
 //! C's functions come by way of a module of their own, `rust/test/oracle_c.c`, which also counts. A
 //! difference is reported in the kernel's log as a bug.
@@ -153,6 +153,11 @@ fn is_gone_with_memory(field: &Field) -> bool {
     matches!(field.name, "hiwater_rss" | "hiwater_vm")
 }
 
+/// The shortest delay: 0 before the first one, and it only shrinks from then on.
+fn is_shortest(field: &Field) -> bool {
+    field.name.ends_with("_delay_min")
+}
+
 /// Returns whether `rust` lies between the values that C had before and after.
 pub(super) fn is_between(field: &Field, before: &[u8], rust: &[u8], after: &[u8]) -> bool {
     let slack = slack(field);
@@ -163,6 +168,11 @@ pub(super) fn is_between(field: &Field, before: &[u8], rust: &[u8], after: &[u8]
             if is_gone_with_memory(field) && after == 0 {
                 return rust == 0 || rust >= before;
             }
+            let shortest = |value| match value {
+                0 if is_shortest(field) => u64::MAX,
+                value => value,
+            };
+            let [before, rust, after] = [before, rust, after].map(shortest);
             let (low, high) = (before.min(after), before.max(after));
             (low.saturating_sub(slack)..=high.saturating_add(slack)).contains(&rust)
         }
