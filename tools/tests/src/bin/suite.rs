@@ -14,7 +14,7 @@ use tests::{
     exit::{self, Ending},
     faults::{self, Last},
     fuzz, guest_only,
-    implementation::{Implementation, Switch},
+    implementation::Switch,
     kmemleak::Kmemleak,
     kunit,
     oracle::Oracle,
@@ -274,11 +274,7 @@ impl Run {
                 usize::from(oracle.is_some()),
             )?);
         }
-        let list = self.harness.list;
         let conclusion = libtest_mimic::run(&self.harness, trials);
-        if !list {
-            context.switch.to(Implementation::C)?;
-        }
         if self.oracle_only {
             println!("C was compared with C: nothing is proven of Rust.");
             return Ok(ExitCode::from(FAILED));
